@@ -1,0 +1,1 @@
+"""Indexes over stored instances: one protocol, several engines, one writer."""

@@ -1,0 +1,1 @@
+"""Bulk import: walks files, hands them to the archive, reports."""

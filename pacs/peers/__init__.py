@@ -1,0 +1,1 @@
+"""Which remote AEs are known and how to reach them."""

@@ -1,0 +1,1 @@
+"""Where the bytes of instances live: one protocol, its backends, and the records of what awaits indexing."""

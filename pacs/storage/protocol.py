@@ -1,0 +1,47 @@
+"""The Storage protocol: objects written once, whole, durable; never changed afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO, Protocol
+
+from pacs.dicom.location import Location
+
+
+class Draft(Protocol):
+    """An object being written. Nobody sees it before ``publish``."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Append. Raises OutOfResources, after which the draft is gone."""
+
+    def publish(self, uri: str) -> Location | None:
+        """Make the object durable under ``uri``, a relative path.
+
+        None where ``uri`` is taken already: the draft is then still there, to compare or to discard.
+        Raises OutOfResources.
+        """
+
+    def reopen(self) -> BinaryIO:
+        """What was written so far, to read from its beginning."""
+
+    def discard(self) -> None:
+        """Forget the draft; harmless after ``publish``."""
+
+
+class Storage(Protocol):
+    """Objects by ``uri``. All methods may be called from many threads."""
+
+    def create(self, transfer_syntax_uid: str) -> Draft:
+        """Begin an object. Raises OutOfResources where free space is under the reserve."""
+
+    def open(self, uri: str) -> BinaryIO:
+        """The object, seekable. Raises NotFound."""
+
+    def remove(self, uri: str) -> None:
+        """Delete the object; harmless where it is gone."""
+
+    def walk(self) -> Iterator[str]:
+        """The ``uri`` of every published object."""
+
+    def free(self) -> int | None:
+        """Bytes that may still be written, over the reserve; None where there is no limit."""
