@@ -27,7 +27,8 @@ class Operation:
 
     ``name`` is C-STORE, C-FIND, ...; ``status`` the final DIMSE status; ``seconds`` the time it took;
     ``size`` bytes of data sets received or sent; ``count`` answers or completed sub-operations,
-    ``failed`` failed ones; ``uid`` the Study, Series or SOP Instance UID concerned, where there is one; ``detail`` words for people.
+    ``failed`` failed ones; ``uid`` the Study, Series or SOP Instance UID concerned, where there is one;
+    ``detail`` words for people.
     """
 
     name: str

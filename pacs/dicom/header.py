@@ -2,8 +2,8 @@
 
 A value is ``str``: character strings decoded to Unicode, several values joined by a backslash,
 padding removed; binary numbers as decimal text; AT as eight hexadecimal digits. A sequence is a tuple of
-headers, one an item. Bulk data (OB, OW, OF, OD, OL, OV, pixel data) is not held. The VR is the data dictionary's
-(PS3.6) unless ``vrs`` says otherwise, as it must for private attributes.
+headers, one an item. Bulk data (OB, OW, OF, OD, OL, OV, pixel data) is not held. The VR is the data
+dictionary's (PS3.6) unless ``vrs`` says otherwise, as it must for private attributes.
 """
 
 from __future__ import annotations
