@@ -46,7 +46,8 @@ class Equals:
     """Single value matching (C.2.2.2.1): any value of the attribute is ``value``.
 
     ``fold`` matches without regard to case. For TM, DA and DT, ``value`` is compared as a point in time
-    of its own precision.
+    of its own precision: "22" is the hour from 22:00, and matches 22:30. A TM value may end in an offset
+    from UTC, as DT values may ("1000+0100"): a stored time whose header tells its offset is moved there first.
     """
 
     path: Path
@@ -92,21 +93,25 @@ class PersonName:
 class Range:
     """Range matching (C.2.2.2.5): both ends included; ``None`` is an open end.
 
-    For DA, TM and DT an end of lower precision covers its whole span. For numeric VRs (DS, IS, US, ...)
-    the order is that of numbers, elsewhere of text without regard to case.
+    For DA, TM and DT an end of lower precision covers its whole span, and DT and TM values may end in an
+    offset from UTC (see ``Equals``). For numeric VRs (DS, IS, US, ...) the order is that of numbers, elsewhere
+    of text without regard to case. ``beyond_low`` and ``before_high`` leave that end itself out.
     """
 
     path: Path
     vr: str
     low: str | None
     high: str | None
+    beyond_low: bool = False
+    before_high: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class DateTimeRange:
     """Combined date-time matching (C.2.2.2.5.3 as negotiated): date and time as one point.
 
-    ``low`` and ``high`` are DT values (YYYYMMDDHHMMSS.FFFFFF).
+    ``low`` and ``high`` are DT values (YYYYMMDDHHMMSS.FFFFFF&ZZXX), of any precision. With an offset, the stored
+    date may differ from theirs by one day.
     """
 
     date: Path
@@ -137,10 +142,12 @@ class Present:
 class Words:
     """Free text: the words stand, in this order and side by side, in some value of any attribute.
 
-    A word may end or begin with, or hold, ``*`` and ``?``. Without regard to case and accents.
+    A word may end or begin with, or hold, ``*`` and ``?``. Without regard to case and accents. With ``path``,
+    only the values of that attribute count. ``word.py`` says what a word is.
     """
 
     words: tuple[str, ...]
+    path: Path = ()
 
 
 Node: TypeAlias = (
@@ -162,11 +169,16 @@ Node: TypeAlias = (
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A return key: the attribute, its VR, and for a sequence the keys wanted of its items (none: all)."""
+    """A return key: the attribute, its VR, and for a sequence the keys wanted of its items (none: all).
+
+    ``creator`` is the private creator that reserves the block of a private ``tag`` (PS3.5 section 7.8.1). The key
+    of a private creator element itself has that creator too, and is answered with it.
+    """
 
     tag: int
     vr: str
     children: tuple[Key, ...] = ()
+    creator: str = ""
 
 
 @dataclass(frozen=True, slots=True)
