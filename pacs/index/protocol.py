@@ -58,13 +58,16 @@ class Entity:
 
     ``header`` holds the attributes of the entity's first instance, and the computed ones of its level
     (ModalitiesInStudy, NumberOfStudyRelatedInstances, ...) as ordinary attributes. ``location`` is set at
-    IMAGE level only. ``tally`` (SERIES level only) counts the instances of each SOP class.
+    IMAGE level only. ``tally`` counts what is below (empty at IMAGE level), so that an instance can be
+    added without a look at its siblings; its names are those of ``hierarchy.py``. ``order`` tells when the
+    entity's first instance was added: it rises within a patient, where no two instances share it.
     """
 
     identity: Identity
     header: Header
     location: Location | None = None
     tally: tuple[tuple[str, int], ...] = ()
+    order: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,9 @@ class Index(Protocol):
 
         Entities come from one moment of the index, each once, in no promised order, and lazily.
         """
+
+    def children(self, level: Level, parent: Identity) -> Iterator[Entity]:
+        """The entities of ``level`` that stand below ``parent``, exactly these; otherwise as ``search``."""
 
     def count(self, level: Level) -> int:
         """How many entities of ``level`` there are."""
