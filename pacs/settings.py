@@ -36,7 +36,7 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A row of the table. ``default`` is written as a user would write it; ``help`` is one or two sentences."""
+    """A row of the table; ``default`` as a user would write it, ``help`` in one or two sentences."""
 
     name: str
     kind: Kind
@@ -84,7 +84,8 @@ def _index(text: str) -> str:
 def _auth(text: str) -> str:
     if text in ("password", "alb"):
         raise InvalidInput(
-            f"cannot be {text!r} in this version: HTTP serves health and metrics only, which need no login; use none"
+            f"cannot be {text!r} in this version: there is no console yet, health and metrics need no login;"
+            " use none"
         )
     return quantity.choice("none")(text)
 
@@ -134,7 +135,7 @@ TABLE: tuple[Setting, ...] = (
         "dimse-proxy-port",
         Kind("N", "TCP port; 0 is off", _proxy_port),
         "0",
-        "The port for associations that arrive behind a PROXY protocol header. Not available in this version.",
+        "The port for associations behind a PROXY protocol header; not available in this version.",
     ),
     Setting(
         "index",
@@ -262,7 +263,7 @@ class Effective:
 
 
 def load(flags: Mapping[str, str | None], environment: Mapping[str, str]) -> Effective:
-    """Settings from ``flags`` (by setting name, None where not given), ``environment`` and the file named there.
+    """Settings from ``flags`` (by name, None where not given), ``environment`` and the file that they name.
 
     Raises InvalidSettings for an unknown name, a value that does not fit, or a file that cannot be read.
     """
@@ -303,22 +304,15 @@ def _parse(setting: Setting, text: str, origin: str) -> object:
     try:
         return setting.kind.parse(text.strip())
     except InvalidInput as error:
-        where = setting.flag if origin == "default" else origin
-        name = setting.name if where not in (setting.flag, setting.variable) else where
-        place = f" (in {origin})" if name == setting.name else ""
-        raise InvalidSettings(f"{name} {error}{place}") from error
+        name = origin if origin in (setting.flag, setting.variable) else f"{setting.name} (in {origin})"
+        raise InvalidSettings(f"{name} {error}") from error
 
 
 def _known(name: str, written: str, spell: Callable[[Setting], str]) -> None:
     if name in BY_NAME:
         return
-    nearest = difflib.get_close_matches(name, BY_NAME, n=1, cutoff=0.5)
-    advice = (
-        f"did you mean {spell(BY_NAME[nearest[0]])}?"
-        if nearest
-        else "'pacs settings' lists those that there are"
-    )
-    raise InvalidSettings(f"{written} is no setting: {advice}")
+    nearest = difflib.get_close_matches(name, BY_NAME, n=1, cutoff=0)[0]
+    raise InvalidSettings(f"{written} is no setting; the nearest is {spell(BY_NAME[nearest])}")
 
 
 def _read_file(path: Path) -> dict[str, str]:

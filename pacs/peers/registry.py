@@ -46,7 +46,7 @@ class PeerRegistry:
         return tuple(peer for _, peer in sorted(self._current().items()))
 
     def add(self, peer: Peer) -> Peer | None:
-        """Make ``peer`` known, in place of the one with the same title; that one, or None. Raises Unavailable."""
+        """Make ``peer`` known; the one of the same title that it replaces, or None. Raises Unavailable."""
         with self._editing() as peers:
             earlier = peers.get(peer.ae_title)
             peers[peer.ae_title] = peer
