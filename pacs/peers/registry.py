@@ -1,8 +1,8 @@
 """The peer registry: one JSON file, replaced atomically, read anew whenever it changed.
 
 A running server and ``pacs peer`` share the file and nothing else. Each look-up costs one ``stat``; the file
-is read again when its time, inode or size differs. Edits hold a lock file, so that two at once both count
-(``lockf``: the only kind of lock that NFS gives).
+is read again when its time, inode or size differs. Edits hold a lock file, so that two at once both count:
+``flock``, which NFS turns into a lock of the server's, and which threads of one process respect as well.
 """
 
 from __future__ import annotations
@@ -102,11 +102,10 @@ class PeerRegistry:
         except OSError as error:
             raise Unavailable(f"the peers in {self._path} cannot be changed: {error.strerror}") from error
         try:
-            with self._lock:  # lockf belongs to the process: threads need a lock of their own
-                fcntl.lockf(lock, fcntl.LOCK_EX)
-                peers = self._read()
-                yield peers
-                self._write(peers)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            peers = self._read()
+            yield peers
+            self._write(peers)
         finally:
             os.close(lock)
 
