@@ -8,6 +8,7 @@
     │   ├── InvalidAETitle      an AE title that PS3.5 section 6.2 does not allow
     │   ├── InvalidQuery        an identifier or a query text that has no meaning
     │   ├── UnreadableDataSet   bytes that are no DICOM data set
+    │   │   └── HeaderIncomplete    the beginning of a data set, too short to hold its whole header
     │   ├── DataSetMismatch     data set and the SOP class or instance announced for it disagree
     │   └── InvalidSettings     a setting that is unknown, or has no such value
     ├── NotFound                what was asked for is not here
@@ -49,6 +50,17 @@ class InvalidQuery(InvalidInput):
 
 class UnreadableDataSet(InvalidInput):
     """Bytes that are no DICOM data set."""
+
+
+class HeaderIncomplete(UnreadableDataSet):
+    """The beginning of a data set, too short to hold its whole header.
+
+    ``needed`` is the number of bytes, from the beginning, without which reading cannot go on.
+    """
+
+    def __init__(self, message: str, needed: int = 0) -> None:
+        super().__init__(message)
+        self.needed = needed
 
 
 class DataSetMismatch(InvalidInput):

@@ -10,6 +10,8 @@ import difflib
 import re
 from functools import cache
 
+from pydicom._dicom_dict import DicomDictionary, RepeatersDictionary
+
 from pacs.dicom import tags
 from pacs.dicom.header import Header
 from pacs.dicom.level import Level
@@ -123,31 +125,23 @@ def _repeater(tag: int) -> tuple[str, str] | None:
 
 @cache
 def _repeaters() -> tuple[tuple[str, str, str], ...]:
-    from pydicom._dicom_dict import RepeatersDictionary
-
     return tuple((mask.lower(), entry[0], entry[4]) for mask, entry in RepeatersDictionary.items())
 
 
 @cache
 def vr_dictionary() -> VRDictionary:
     """The VR of every standard tag; the one dictionary that readers and writers look into."""
-    from pydicom.datadict import DicomDictionary
-
     return VRDictionary((tag, _CHOSEN_VR.get(entry[0], entry[0])) for tag, entry in DicomDictionary.items())
 
 
 @cache
 def signed_or_unsigned() -> frozenset[int]:
     """Tags that PS3.6 calls ``US or SS``: Pixel Representation (0028,0103) decides."""
-    from pydicom.datadict import DicomDictionary
-
     return frozenset(tag for tag, entry in DicomDictionary.items() if entry[0] == "US or SS")
 
 
 @cache
 def _keywords() -> dict[str, int]:
-    from pydicom.datadict import DicomDictionary
-
     return {entry[4]: tag for tag, entry in DicomDictionary.items() if entry[4]}
 
 

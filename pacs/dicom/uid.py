@@ -26,7 +26,9 @@ def check_uid(text: str) -> str:
     """
     uid = text.rstrip("\0 ")
     if len(uid) > 64:
-        raise InvalidUID("A UID is longer than 64 characters (PS3.5 section 9.1); the sender must correct it.")
+        raise InvalidUID(
+            "A UID is longer than 64 characters (PS3.5 section 9.1); the sender must correct it."
+        )
     if not _UID.fullmatch(uid):
         raise InvalidUID(
             "A UID is empty or holds other characters than digits and single dots"
