@@ -1,0 +1,255 @@
+"""Store: an instance comes in, and is acknowledged once it can no longer be lost (PS3.4 annex B).
+
+What an association or an import hands in goes to a draft byte for byte, under File Meta Information of our
+own. On ``commit`` the header is read once: it is checked, decides the place, and goes on to the indexer.
+The journal learns of the instance before it is published, so that no crash leaves an object which nobody
+knows of; success is returned after both are durable.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import BinaryIO
+
+from pacs.archive.examine import PREFIX_BYTES, Examined, examine, read_growing
+from pacs.archive.in_flight import InFlight
+from pacs.archive.indexer import Indexer
+from pacs.archive.observer import Caller
+from pacs.archive.refusal import Reason, note_of, reason_of
+from pacs.archive.retrieve import open_location
+from pacs.archive.sameness import same_instance
+from pacs.dicom.file_meta import FileMeta, encode_file_meta, read_file_meta
+from pacs.dicom.level import Level
+from pacs.dicom.location import Location
+from pacs.dicom.uid import check_uid
+from pacs.errors import IndexUnavailable, InvalidInput, NotFound, OutOfResources
+from pacs.index.hierarchy import StoredInstance
+from pacs.index.protocol import Index
+from pacs.storage.journal import Addition, Journal, Record, Removal
+from pacs.storage.protocol import Draft, Storage
+from pacs.storage.quarantine import Quarantine
+
+logger = logging.getLogger(__name__)
+
+
+class Outcome(StrEnum):
+    """What became of an instance that was not refused."""
+
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+    """The same instance again: success, no second copy."""
+    CONFLICT = "conflict"
+    """Another data set under a known SOP Instance UID: the first is kept, this one is in quarantine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An instance that was not refused. ``size`` is that of the data set in bytes."""
+
+    outcome: Outcome
+    sop_instance_uid: str
+    size: int
+    detail: str = ""
+
+
+class Store:
+    """Takes instances in, from many threads.
+
+    ``index`` and ``indexer`` belong to the process that holds the lease. Without them (a bulk import's
+    worker) duplicates are known by path only, and other clashes are found when the journal is consumed.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        journal: Journal,
+        quarantine: Quarantine,
+        index: Index | None = None,
+        indexer: Indexer | None = None,
+    ) -> None:
+        self._storage = storage
+        self._journal = journal
+        self._quarantine = quarantine
+        self._index = index
+        self._indexer = indexer
+        self._in_flight = InFlight()
+
+    def begin(
+        self, *, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, caller: Caller
+    ) -> Incoming:
+        """Begin to take in the instance that was announced. Raises InvalidUID, OutOfResources."""
+        meta = FileMeta(
+            check_uid(sop_class_uid), check_uid(sop_instance_uid), check_uid(transfer_syntax_uid), 0
+        )
+        draft = self._storage.create(meta.transfer_syntax_uid)
+        return Incoming(self, draft, meta, caller)
+
+    def keep(self, incoming: Incoming, examined: Examined) -> Stored:
+        """Publish what ``incoming`` wrote, or find that it is known. Raises OutOfResources."""
+        uid = incoming.meta.sop_instance_uid
+        with self._in_flight.hold(uid):
+            known = self._known(uid)
+            records: list[Record] = []
+            if known is not None:
+                try:
+                    return self._compare(incoming, known)
+                except NotFound:
+                    # The object that the index tells of is lost; this one takes its place.
+                    if known.uri != examined.uri:
+                        records.append(Removal(uid, known.uri))
+            return self._publish(incoming, examined, records)
+
+    def _publish(self, incoming: Incoming, examined: Examined, records: list[Record]) -> Stored:
+        draft = incoming.draft
+        location = incoming.location(examined.uri)
+        entries = self._journal.record([*records, _addition(location)])
+        try:
+            published = draft.publish(examined.uri)
+        except BaseException:
+            self._journal.forget(entries)
+            raise
+        if published is None:
+            # Stored by another process, or before the index was lost: known by its path alone.
+            self._journal.forget(entries)
+            return self._meet(incoming, examined.uri)
+        if self._indexer is not None:
+            self._indexer.submit(entries, StoredInstance(examined.header, location))
+        return incoming.stored(Outcome.STORED)
+
+    def _meet(self, incoming: Incoming, uri: str) -> Stored:
+        """``uri`` is taken by an object that the index does not know: see that it will."""
+        try:
+            with self._storage.open(uri) as file:
+                transfer_syntax_uid = read_file_meta(file).transfer_syntax_uid
+                size = file.seek(0, 2)
+        except (NotFound, InvalidInput) as error:
+            incoming.draft.discard()
+            raise OutOfResources("The stored object cannot be read; run `pacs verify`.") from error
+        location = Location(uri, transfer_syntax_uid, size, 0)
+        stored = self._compare(incoming, location)
+        entries = self._journal.record([_addition(location)])
+        if self._indexer is not None:
+            self._indexer.submit(entries, None)
+        return stored
+
+    def _known(self, uid: str) -> Location | None:
+        """Where the instance ``uid`` is, as far as this process can tell."""
+        if self._indexer is not None:
+            pending = self._indexer.pending(uid)
+            if pending is not None:
+                return pending
+        if self._index is None:
+            return None
+        try:
+            entity = self._index.get(Level.IMAGE, (uid,)).get(uid)
+        except IndexUnavailable:
+            # Storing goes on: a clash is found when the index is back and takes this instance in.
+            return None
+        return entity.location if entity else None
+
+    def _compare(self, incoming: Incoming, known: Location) -> Stored:
+        """Duplicate or conflict with the object at ``known``. Raises NotFound where that is gone."""
+        with open_location(self._storage, known) as stored, incoming.draft.reopen() as draft:
+            same = same_instance(stored, draft)
+        if same:
+            incoming.draft.discard()
+            return incoming.stored(Outcome.DUPLICATE)
+        words = "Another data set is stored under this SOP Instance UID; the first one is kept."
+        try:
+            incoming.quarantine(Reason.CONFLICT, words)
+        finally:
+            incoming.draft.discard()
+        return incoming.stored(Outcome.CONFLICT, words)
+
+    def quarantine(self, file: BinaryIO, reason: Reason, words: str, incoming: Incoming) -> None:
+        """Keep what came in for people to look at. Raises OutOfResources."""
+        meta = incoming.meta
+        note = note_of(
+            reason,
+            words,
+            size=incoming.size,
+            sop_class_uid=meta.sop_class_uid,
+            sop_instance_uid=meta.sop_instance_uid,
+            transfer_syntax_uid=meta.transfer_syntax_uid,
+            caller=incoming.caller,
+        )
+        self._quarantine.add(file, note)
+
+
+class Incoming:
+    """An instance on its way in; used by one thread."""
+
+    def __init__(self, store: Store, draft: Draft, meta: FileMeta, caller: Caller) -> None:
+        self.draft = draft
+        self.meta = meta
+        self.caller = caller
+        self.size = 0
+        self._store = store
+        self._prefix = bytearray()
+        preamble = encode_file_meta(meta, caller.calling_ae_title)
+        self._meta_size = len(preamble)
+        draft.write(preamble)
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Append bytes of the data set as they came. Raises OutOfResources; nothing is left then."""
+        missing = PREFIX_BYTES - len(self._prefix)
+        if missing > 0:
+            self._prefix += data if len(data) <= missing else memoryview(data)[:missing]
+        self.size += len(data)
+        self.draft.write(data)
+
+    def commit(self) -> Stored:
+        """The data set is complete: keep it. On return it is durable, and so is that it awaits indexing.
+
+        Raises DataSetMismatch (A900) and UnreadableDataSet (C000), the object is then in quarantine, and
+        OutOfResources (A700), nothing is left then.
+        """
+        try:
+            return self._store.keep(self, self.examine())
+        finally:
+            self.draft.discard()
+
+    def examine(self) -> Examined:
+        """Read and check the header. Raises DataSetMismatch, UnreadableDataSet, after quarantine."""
+        try:
+            header = read_growing(self._prefix, self.size, self.meta.transfer_syntax_uid, self._again)
+            return examine(header, self.meta.sop_class_uid, self.meta.sop_instance_uid)
+        except InvalidInput as error:
+            try:
+                self.quarantine(reason_of(error), str(error))
+            except OutOfResources:
+                # The sender is told that the instance was refused, and keeps it: nothing is lost.
+                logger.warning("A refused instance does not fit into quarantine.")
+            raise
+
+    def abort(self) -> None:
+        """The sender broke off: leave nothing."""
+        self.draft.discard()
+
+    def location(self, uri: str) -> Location:
+        """Where the object will be once it is published under ``uri``."""
+        return Location(uri, self.meta.transfer_syntax_uid, self._meta_size + self.size, 0)
+
+    def stored(self, outcome: Outcome, detail: str = "") -> Stored:
+        """The answer to ``commit``."""
+        return Stored(outcome, self.meta.sop_instance_uid, self.size, detail)
+
+    def quarantine(self, reason: Reason, words: str) -> None:
+        """Copy what came in into quarantine. Raises OutOfResources."""
+        with self.draft.reopen() as file:
+            self._store.quarantine(file, reason, words, self)
+
+    def _again(self, size: int) -> bytes:
+        with self.draft.reopen() as file:
+            file.seek(self._meta_size)
+            return file.read(size)
+
+
+def _addition(location: Location) -> Addition:
+    return Addition(location.uri, location.transfer_syntax_uid, location.size, location.mtime_ns)
+
+
+__all__: Sequence[str] = ("Incoming", "Outcome", "Store", "Stored")
