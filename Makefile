@@ -1,6 +1,8 @@
 # `make help` lists the verbs. PYTHON=python3.12 make install  takes another interpreter.
 
-PYTHON ?= python3
+# The first of these that is 3.11 or newer; python3 where none is, for the message below.
+PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,$(shell \
+          $(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)) python3)
 VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := uv==0.13.8
@@ -8,7 +10,7 @@ LOCK    = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
           --no-emit-index-url --custom-compile-command "make lock" --upgrade pyproject.toml --group build
 
 .DEFAULT_GOAL := help
-.PHONY: run test install bench lock lint fmt clean help
+.PHONY: run test install bench lock lint fmt docs clean help
 
 run: install  ## set up and start the PACS on ./var/pacs
 	@exec $(BIN)/pacs serve --data var/pacs
@@ -37,6 +39,10 @@ lint: $(VENV)/.installed-dev  ## check style, types and import directions
 fmt: $(VENV)/.installed-dev  ## put the code into shape
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format .
+
+docs: install  ## write what the code says into CONFORMANCE.md and docs/settings.md
+	@$(BIN)/python -m pacs.conformance CONFORMANCE.md
+	@$(BIN)/pacs settings --markdown >docs/settings.md
 
 clean:  ## remove .venv and caches; data in var/ stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
