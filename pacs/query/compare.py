@@ -1,4 +1,4 @@
-"""Tests of one stored value, by VR: what single value, list and range matching mean (PS3.4 section C.2.2.2)."""
+"""Tests of one stored value, by VR: single value, list and range matching (PS3.4 section C.2.2.2)."""
 
 from __future__ import annotations
 

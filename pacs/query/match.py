@@ -1,12 +1,13 @@
 """The oracle: what each node of the query tree means for a header (PS3.4 section C.2.2.2).
 
-``matcher`` turns a tree into one closure, so that a candidate costs a few dictionary look-ups. Every candidate
-of every engine passes through it; engines only have to find enough of them.
+``matcher`` turns a tree into one closure, so that a candidate costs a few dictionary look-ups. Every
+candidate of every engine passes through it; engines only have to find enough of them.
 
-Rules that hold for all nodes but ``Present`` and ``Not``: an absent or empty attribute does not match (a key that
-is unknown here is not taken for a match, as C.2.2.1.2 would have it; no peer does, and every date query would
-answer all studies without one). A value with several values matches when any of them does (C.2.2.3), but for the
-VRs in which a backslash is text. Leading and trailing spaces do not count (PS3.5 section 6.2).
+Rules that hold for all nodes but ``Present`` and ``Not``: an absent or empty attribute does not match (a
+key that is unknown here is not taken for a match, as C.2.2.1.2 would have it; no peer does, and every
+date query would answer all studies without one). A value with several values matches when any of them
+does (C.2.2.3), but for the VRs in which a backslash is text. Leading and trailing spaces do not count
+(PS3.5 section 6.2).
 """
 
 from __future__ import annotations
@@ -36,7 +37,13 @@ from pacs.query.tree import (
 )
 from pacs.query.wildcard import wildcard_test
 from pacs.query.word_match import words_test
-from pacs.query.zone import combined_check, date_time_equals, date_time_range, zoned_time_equals, zoned_time_range
+from pacs.query.zone import (
+    combined_check,
+    date_time_equals,
+    date_time_range,
+    zoned_time_equals,
+    zoned_time_range,
+)
 
 Check = Callable[[Header, Header], bool]
 """Whether a header matches: the data set or item that paths start at, and the data set it stands in."""

@@ -1,9 +1,9 @@
 """Points in time of DA, TM and DT as spans of comparable text (PS3.5 section 6.2).
 
-A value of limited precision stands for a span: the DA ``20200131`` for a day, the TM ``10`` for an hour. Spans
-are pairs of digit strings of fixed length, so that comparing text compares time: 8 digits for a date, 12 for a
-time of day (HHMMSSFFFFFF), 20 for both. The forms of ACR-NEMA (``2020.01.31``, ``10:30:00``) and, for people,
-those of ISO 8601 (``2020-01-31T10:30``) are read too.
+A value of limited precision stands for a span: the DA ``20200131`` for a day, the TM ``10`` for an hour.
+Spans are pairs of digit strings of fixed length, so that comparing text compares time: 8 digits for a
+date, 12 for a time of day (HHMMSSFFFFFF), 20 for both. The forms of ACR-NEMA (``2020.01.31``,
+``10:30:00``) and, for people, those of ISO 8601 (``2020-01-31T10:30``) are read too.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def date_time_span(text: str) -> ZonedSpan | None:
 
 
 def offset_minutes(text: str) -> int | None:
-    """Minutes east of UTC of ``&ZZXX``, as Timezone Offset From UTC (0008,0201) has it; None where it has none."""
+    """Minutes east of UTC of ``&ZZXX`` (PS3.3 section C.12.1.1.8); None where it is no such text."""
     match = _OFFSET.fullmatch(text)
     if match is None:
         return None
@@ -101,7 +101,7 @@ def _shifted(digits: str, minutes: int) -> str:
     day = digits[6:8]
     while True:
         try:
-            point = datetime.strptime(digits[:6] + day + digits[8:], "%Y%m%d%H%M%S%f")  # noqa: DTZ007
+            point = datetime.strptime(digits[:6] + day + digits[8:], "%Y%m%d%H%M%S%f")
             break
         except ValueError:
             if day <= "28":

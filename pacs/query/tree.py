@@ -47,7 +47,8 @@ class Equals:
 
     ``fold`` matches without regard to case. For TM, DA and DT, ``value`` is compared as a point in time
     of its own precision: "22" is the hour from 22:00, and matches 22:30. A TM value may end in an offset
-    from UTC, as DT values may ("1000+0100"): a stored time whose header tells its offset is moved there first.
+    from UTC, as DT values may ("1000+0100"): a stored time whose header tells its offset is moved there
+    first.
     """
 
     path: Path
@@ -94,8 +95,9 @@ class Range:
     """Range matching (C.2.2.2.5): both ends included; ``None`` is an open end.
 
     For DA, TM and DT an end of lower precision covers its whole span, and DT and TM values may end in an
-    offset from UTC (see ``Equals``). For numeric VRs (DS, IS, US, ...) the order is that of numbers, elsewhere
-    of text without regard to case. ``beyond_low`` and ``before_high`` leave that end itself out.
+    offset from UTC (see ``Equals``). For numeric VRs (DS, IS, US, ...) the order is that of numbers,
+    elsewhere of text without regard to case. ``beyond_low`` and ``before_high`` leave that end itself
+    out.
     """
 
     path: Path
@@ -110,8 +112,8 @@ class Range:
 class DateTimeRange:
     """Combined date-time matching (C.2.2.2.5.3 as negotiated): date and time as one point.
 
-    ``low`` and ``high`` are DT values (YYYYMMDDHHMMSS.FFFFFF&ZZXX), of any precision. With an offset, the stored
-    date may differ from theirs by one day.
+    ``low`` and ``high`` are DT values (YYYYMMDDHHMMSS.FFFFFF&ZZXX), of any precision. With an offset, the
+    stored date may differ from theirs by one day.
     """
 
     date: Path
@@ -171,8 +173,8 @@ Node: TypeAlias = (
 class Key:
     """A return key: the attribute, its VR, and for a sequence the keys wanted of its items (none: all).
 
-    ``creator`` is the private creator that reserves the block of a private ``tag`` (PS3.5 section 7.8.1). The key
-    of a private creator element itself has that creator too, and is answered with it.
+    ``creator`` is the private creator that reserves the block of a private ``tag`` (PS3.5 section 7.8.1).
+    The key of a private creator element itself has that creator too, and is answered with it.
     """
 
     tag: int

@@ -1,7 +1,7 @@
 """Wild cards (PS3.4 section C.2.2.2.4): ``*`` is any run of characters, none included, ``?`` any single one.
 
-A test takes time in proportion to the text, whatever the pattern: the parts between asterisks are found from left
-to right and never looked for again, so that a hostile pattern cannot hold up a search.
+A test takes time in proportion to the text, whatever the pattern: the parts between asterisks are found
+from left to right and never looked for again, so that a hostile pattern cannot hold up a search.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Checks of points in time that an offset from UTC bears upon: DT, combined date and time, TM of another zone.
+"""Checks of points in time that an offset from UTC bears upon: DT, date and time together, zoned TM.
 
-PS3.4 section C.2.2.2.1.3 has dates and times compared by their meaning, and Timezone Offset From UTC (0008,0201)
-tell the zone of values without an offset of their own. A stored value is moved into the zone of the key where
-both tell theirs; where either does not, they are compared as they stand.
+PS3.4 section C.2.2.2.1.3 has dates and times compared by their meaning, and Timezone Offset From UTC
+(0008,0201) tell the zone of values without an offset of their own. A stored value is moved into the zone
+of the key where both tell theirs; where either does not, they are compared as they stand.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def zoned_time_equals(path: Path, value: str) -> Check:
 
 
 def zoned_time_range(path: Path, low: str | None, high: str | None) -> Check:
-    """Range matching of a TM whose key tells its offset: times of day in the zone of the key (C.2.2.2.5.2)."""
+    """Range matching of a TM whose key tells its offset, by the clock of the key (C.2.2.2.5.2)."""
     low_text, low_offset = split_offset(low) if low is not None else ("", None)
     high_text, high_offset = split_offset(high) if high is not None else ("", None)
     first = time_span(low_text) if low is not None else _WHOLE_DAY
