@@ -76,6 +76,17 @@ def patient_key(header: Header) -> str:
     return f"id:{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
+def is_below(identity: Identity, parent: Identity) -> bool:
+    """Whether ``identity`` stands at or below ``parent``."""
+    if parent.level == Level.PATIENT:
+        return identity.patient == parent.patient
+    if identity.study != parent.study:
+        return False
+    if parent.level == Level.STUDY:
+        return True
+    return identity.series == parent.series and parent.instance in ("", identity.instance)
+
+
 def derive(instances: Sequence[StoredInstance], index: Index) -> Derived:
     """What ``instances``, in the order of their coming, change in ``index``.
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from pacs.dicom.level import Level
 from pacs.errors import IndexUnavailable
+from pacs.index.hierarchy import is_below
 from pacs.index.protocol import Changes, Entity, Identity
 from pacs.query.tree import Node
 
@@ -66,14 +67,3 @@ class MemoryIndex:
     def _check(self) -> None:
         if self._closed:
             raise IndexUnavailable("The index is closed. Open it again.")
-
-
-def is_below(identity: Identity, parent: Identity) -> bool:
-    """Whether ``identity`` stands at or below ``parent``."""
-    if parent.level == Level.PATIENT:
-        return identity.patient == parent.patient
-    if identity.study != parent.study:
-        return False
-    if parent.level == Level.STUDY:
-        return True
-    return identity.series == parent.series and parent.instance in ("", identity.instance)

@@ -1,0 +1,300 @@
+"""TantivyIndex: the default engine, a Lucene-like index in Rust. The one module that imports tantivy.
+
+Every entity is a document. A level has fields of its own, so that a look-up among studies never meets the
+terms of instances: ``key<level>`` (``Identity.key``), ``terms<level>`` (terms of the header, of what is above
+it, and one that all of the level have). ``core`` and ``rest`` keep the record (see ``record.py``).
+
+One process writes, under its lease; others may read. tantivy gives every reader a picture of one commit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+import tantivy
+
+from pacs.dicom import tags
+from pacs.dicom.level import Level
+from pacs.errors import IndexUnavailable
+from pacs.index import plan as plans
+from pacs.index.folder import ADVICE, IndexFolder
+from pacs.index.hierarchy import COMPUTED_TAGS, is_below
+from pacs.index.protocol import Changes, Entity, Identity
+from pacs.index.record import pack_core, pack_rest, unpack
+from pacs.index.terms import terms_of, terms_of_tags
+from pacs.query.tree import Node
+
+logger = logging.getLogger(__name__)
+
+HEAP_BYTES = 96 * 1024 * 1024
+"""Memory in which the writer gathers documents; what goes over it is written to disk before the commit."""
+
+FIRST_PAGE = 256
+LARGEST_PAGE = 65_536
+"""Hits that a search asks for at a time: few at first, for the first answer to come at once, then more."""
+
+_EVERY = "*"
+
+
+class TantivyIndex:
+    """The Index protocol over a folder.
+
+    ``check_lease`` is called before every commit and raises LeaseLost. Without ``writable`` the index
+    is read as the writing process leaves it; each call sees the newest commit. Raises IndexUnavailable.
+    """
+
+    def __init__(self, path: Path, *, writable: bool, check_lease: Callable[[], None]) -> None:
+        self._folder = IndexFolder(path, "tantivy 1")
+        self._check_lease = check_lease
+        self._writable = writable
+        self._lock = threading.Lock()
+        self._writer: tantivy.IndexWriter | None = None
+        self._schema = _schema()
+        if writable:
+            check_lease()
+            self._folder.prepare()
+        else:
+            self._folder.check_readable()
+        self._index: tantivy.Index | None = self._open()
+
+    @property
+    def needs_rebuild(self) -> bool:
+        """Whether the index was begun anew (no files, or of another version) and not rebuilt since."""
+        return self._folder.needs_rebuild
+
+    def rebuilt(self) -> None:
+        """Note that a rebuild is done: the index holds what storage holds."""
+        self._folder.rebuilt()
+
+    def _open(self) -> tantivy.Index:
+        try:
+            index = tantivy.Index(self._schema, str(self._folder.files), reuse=True)
+            # Readers are told of commits by ``reload``, not by a thread that watches files: NFS tells nobody.
+            index.config_reader(reload_policy="manual")
+            index.reload()
+        except (ValueError, OSError) as error:
+            if not self._writable:
+                raise IndexUnavailable(f"The index cannot be read: {error}. {ADVICE}") from error
+            logger.warning("The index is damaged and begun anew: %s", error)
+            self._folder.empty()
+            return tantivy.Index(self._schema, str(self._folder.files), reuse=True)
+        return index
+
+    def apply(self, changes: Changes) -> None:
+        """Make all changes in one commit."""
+        with self._lock:
+            index = self._opened()
+            if not self._writable:
+                raise IndexUnavailable("This process may only read the index; the server writes it.")
+            self._check_lease()
+            try:
+                writer = self._writing(index)
+                for identity in changes.drop:
+                    writer.delete_documents_by_term(f"key{identity.level}", _key(identity.key))
+                for document, identity in _documents(changes.put):
+                    writer.delete_documents_by_term(f"key{identity.level}", _key(identity.key))
+                    writer.add_document(document)
+                self._check_lease()
+                writer.commit()
+                index.reload()
+            except (ValueError, OSError) as error:
+                self._abandon()
+                raise IndexUnavailable(f"The index cannot be written: {error}.") from error
+            except BaseException:
+                self._abandon()
+                raise
+
+    def _writing(self, index: tantivy.Index) -> tantivy.IndexWriter:
+        if self._writer is None:
+            self._writer = index.writer(heap_size=HEAP_BYTES, num_threads=1)
+        return self._writer
+
+    def _abandon(self) -> None:
+        """Forget what was not committed. A writer that failed works no more; the next apply opens another."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            try:
+                writer.rollback()
+            except (ValueError, OSError) as error:
+                logger.debug("Rollback failed, the writer is dropped: %s", error)
+
+    def get(self, level: Level, keys: Sequence[str]) -> dict[str, Entity]:
+        """The entities of ``level`` by key."""
+        if not keys:
+            return {}
+        searcher = self._searcher()
+        query = tantivy.Query.term_set_query(self._schema, f"key{level}", [_key(key) for key in keys])
+        found = (entity for entity in self._hits(searcher, query, len(keys)))
+        return {entity.identity.key: entity for entity in found}
+
+    def search(self, level: Level, where: Node) -> Iterator[Entity]:
+        """Candidates for ``where``, from the commit that is newest now."""
+        return self._pages(self._searcher(), self._query(level, plans.plan(where)))
+
+    def children(self, level: Level, parent: Identity) -> Iterator[Entity]:
+        """The entities of ``level`` below ``parent``."""
+        query = self._query(level, plans.AnyTerm((_parent_term(parent),)))
+        found = self._pages(self._searcher(), query)
+        return (entity for entity in found if is_below(entity.identity, parent))
+
+    def count(self, level: Level) -> int:
+        """How many entities of ``level`` there are."""
+        searcher = self._searcher()
+        return _count(searcher, self._query(level, plans.All()))
+
+    def clear(self) -> None:
+        """Drop everything."""
+        with self._lock:
+            index = self._opened()
+            self._check_lease()
+            try:
+                writer = self._writing(index)
+                writer.delete_all_documents()
+                writer.commit()
+                index.reload()
+            except (ValueError, OSError) as error:
+                self._abandon()
+                raise IndexUnavailable(f"The index cannot be written: {error}.") from error
+
+    def close(self) -> None:
+        """Let running merges end and release the files."""
+        with self._lock:
+            writer, self._writer = self._writer, None
+            self._index = None
+            if writer is not None:
+                try:
+                    writer.wait_merging_threads()
+                except (ValueError, OSError) as error:
+                    logger.warning("The index was closed while it merged files: %s", error)
+
+    def _opened(self) -> tantivy.Index:
+        if self._index is None:
+            raise IndexUnavailable("The index is closed. Open it again.")
+        return self._index
+
+    def _searcher(self) -> tantivy.Searcher:
+        index = self._opened()
+        try:
+            if not self._writable:
+                index.reload()
+            return index.searcher()
+        except (ValueError, OSError) as error:
+            raise IndexUnavailable(f"The index cannot be read: {error}.") from error
+
+    def _pages(self, searcher: tantivy.Searcher, query: tantivy.Query) -> Iterator[Entity]:
+        """All hits. Each page is a search over the same commit, so nothing is missed or repeated."""
+        offset, size = 0, FIRST_PAGE
+        while True:
+            count = 0
+            for entity in self._hits(searcher, query, size, offset):
+                count += 1
+                yield entity
+            if count < size:
+                return
+            offset += size
+            size = min(size * 8, LARGEST_PAGE)
+
+    def _hits(
+        self, searcher: tantivy.Searcher, query: tantivy.Query, limit: int, offset: int = 0
+    ) -> Iterator[Entity]:
+        # With one score for all, hits come as they lie in the files: what is read together lies together.
+        query = tantivy.Query.const_score_query(query, 1.0)
+        try:
+            hits = searcher.search(query, limit, count=False, offset=offset).hits
+            for _, address in hits:
+                document = searcher.doc(address)
+                yield unpack(
+                    cast(bytes, document.get_first("core")),
+                    partial(cast("Callable[[str], bytes]", document.get_first), "rest"),
+                )
+        except (ValueError, OSError) as error:
+            raise IndexUnavailable(f"The index cannot be read: {error}. {ADVICE}") from error
+
+    def _query(self, level: Level, plan: plans.Plan) -> tantivy.Query:
+        """``plan`` in tantivy's words."""
+        field = f"terms{level}"
+        match plan:
+            case plans.All():
+                return tantivy.Query.term_query(self._schema, field, _EVERY)
+            case plans.Nothing():
+                return tantivy.Query.empty_query()
+            case plans.AnyTerm((term,)):
+                return tantivy.Query.term_query(self._schema, field, term)
+            case plans.AnyTerm(terms):
+                return tantivy.Query.term_set_query(self._schema, field, list(terms))
+            case plans.Prefix(text):
+                return self._fitting(field, text, ".*")
+            case plans.Pattern(prefix, expression):
+                return self._fitting(field, prefix, expression)
+            case plans.Both(children):
+                return self._joined(tantivy.Occur.Must, level, children)
+            case plans.Either(children):
+                return self._joined(tantivy.Occur.Should, level, children)
+
+    def _fitting(self, field: str, prefix: str, expression: str) -> tantivy.Query:
+        return tantivy.Query.regex_query(self._schema, field, plans.escape(prefix) + expression)
+
+    def _joined(self, occur: tantivy.Occur, level: Level, children: Iterable[plans.Plan]) -> tantivy.Query:
+        return tantivy.Query.boolean_query([(occur, self._query(level, child)) for child in children])
+
+
+def _schema() -> tantivy.Schema:
+    builder = tantivy.SchemaBuilder()
+    for level in Level:
+        builder.add_text_field(f"key{level}", tokenizer_name="raw", index_option="basic")
+        builder.add_text_field(f"terms{level}", tokenizer_name="whitespace", index_option="basic")
+    builder.add_bytes_field("core", stored=True)
+    builder.add_bytes_field("rest", stored=True)
+    return builder.build()
+
+
+def _count(searcher: tantivy.Searcher, query: tantivy.Query) -> int:
+    # The type stubs leave out that a search tells its count.
+    return int(getattr(searcher.search(query, 1, count=True), "count"))  # noqa: B009
+
+
+def _key(key: str) -> str:
+    """A key as a term: such that have no UTF-8 form, or an unlikely length, by their digest."""
+    return key if key.isascii() and len(key) <= 200 else _digest(key)
+
+
+def _digest(text: str) -> str:
+    return "#" + hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def _parent_term(parent: Identity) -> str:
+    return f"<{parent.level}{_digest(parent.key)}"
+
+
+def _documents(entities: Iterable[Entity]) -> Iterator[tuple[tantivy.Document, Identity]]:
+    """A document for each entity.
+
+    Instance, series, study and patient of one instance share all but a few attributes; what is the same
+    for them is made once.
+    """
+    shared: dict[str, tuple[str, bytes]] = {}
+    for entity in entities:
+        identity, header = entity.identity, entity.header
+        uid = header.text(tags.SOP_INSTANCE_UID)
+        if uid not in shared:
+            shared[uid] = " ".join(terms_of(header, COMPUTED_TAGS)), pack_rest(header)
+        terms, rest = shared[uid]
+        level = identity.level
+        above = [Identity(identity.patient)]
+        if level > Level.STUDY:
+            above.append(Identity(identity.patient, identity.study))
+        if level > Level.SERIES:
+            above.append(Identity(identity.patient, identity.study, identity.series))
+        own = [_EVERY, *map(_parent_term, above), *terms_of_tags(header, COMPUTED_TAGS)]
+        document = tantivy.Document()
+        document.add_text(f"key{level}", _key(identity.key))
+        document.add_text(f"terms{level}", f"{' '.join(own)} {terms}")
+        document.add_bytes("core", pack_core(entity))
+        document.add_bytes("rest", rest)
+        yield document, identity
