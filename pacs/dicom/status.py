@@ -121,7 +121,6 @@ class MoveStatus(Status):
     OUT_OF_RESOURCES_SUB_OPERATIONS = 0xA702, "No sub-operation could be performed", "PS3.4 C.4.2.1.5"
     DESTINATION_UNKNOWN = 0xA801, "The Move Destination is not known", "PS3.4 C.4.2.1.5"
     IDENTIFIER_MISMATCH = 0xA900, "The identifier does not match the SOP class", "PS3.4 C.4.2.1.5"
-    NONE_FOUND = 0xAA00, "None of the frames asked for were found", "PS3.4 C.4.2.1.5"
     UNABLE_TO_PROCESS = 0xC000, "The request cannot be processed", "PS3.4 C.4.2.1.5"
     INVALID_IDENTIFIER = 0xC001, "The identifier cannot be understood", "PS3.4 C.4.2.1.5"
     INDEX_UNAVAILABLE = 0xC002, "The index cannot answer now", "PS3.4 C.4.2.1.5"

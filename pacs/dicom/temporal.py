@@ -71,12 +71,10 @@ def _date_time_span(text: str, offset: int) -> Span | None:
         return None
     year, month, day, hour, minute, second, fraction, suffix = match.groups()
     fraction = fraction or ""
-    month_high = month or "12"
     low = f"{year}{month or '01'}{day or '01'}{hour or '00'}{minute or '00'}{second or '00'}.{fraction:0<6}"
-    high = (
-        f"{year}{month_high}{day or _last_day(year, month_high)}{hour or '23'}{minute or '59'}{second or '59'}"
-        f".{fraction:9<6}"
-    )
+    month = month or "12"
+    day = day or _last_day(year, month)
+    high = f"{year}{month}{day}{hour or '23'}{minute or '59'}{second or '59'}.{fraction:9<6}"
     minutes = offset_minutes(suffix) if suffix else offset
     return (_shifted(low, minutes), _shifted(high, minutes)) if minutes else (low, high)
 
