@@ -189,12 +189,6 @@ TABLE: tuple[Setting, ...] = (
         "Free space that stays free: below it C-STORE is refused with A700 (out of resources).",
     ),
     Setting(
-        "index-batch",
-        Kind("N", "instances", quantity.positive_count),
-        "1000",
-        "The most instances that one change of the index takes in.",
-    ),
-    Setting(
         "index-lag-limit",
         Kind("N", "instances", quantity.positive_count),
         "100000",
@@ -246,7 +240,6 @@ class Settings:
     drain_limit: float
     require_called_ae_title: bool
     storage_reserve: int
-    index_batch: int
     index_lag_limit: int
     import_processes: int
     log_format: str

@@ -85,7 +85,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
         ("idle-timeout", "5 parsecs", "over zero"),
         ("storage-reserve", "much", "size"),
         ("require-called-ae-title", "maybe", "yes or no"),
-        ("index-batch", "0", "one or more"),
+        ("index-lag-limit", "0", "one or more"),
         ("data", "", "folder"),
     ],
 )
