@@ -1,26 +1,49 @@
 """Records: an entity as the bytes that an engine stores, in two parts, the second read only when asked for.
 
 ``core`` is the identity, location and tally, and the attributes that queries and answers of all levels are
-about (``CORE``); ``rest`` is every other attribute. A STUDY query of many answers reads ``core`` alone.
+about (``core_tags``); ``rest`` is every other attribute. A STUDY query of many answers reads ``core`` alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, ItemsView, Iterator, KeysView, ValuesView
+from functools import cache
 from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
-from pacs.dicom.attribute import COMPUTED, LEVEL_ATTRIBUTES
+from pacs.dicom import tags
+from pacs.dicom.attribute import COMPUTED, LEVEL_ATTRIBUTES, vr_dictionary
 from pacs.dicom.header import Header, Value
+from pacs.dicom.level import Level
 from pacs.dicom.location import Location
 from pacs.index.protocol import Entity, Identity
 
 RECORD_VERSION = 1
 """To be raised whenever what is stored, or what is made terms of, changes: indexes of another are rebuilt."""
 
-CORE: frozenset[int] = frozenset().union(*LEVEL_ATTRIBUTES.values(), *COMPUTED.values())
-"""The tags that ``core`` tells about: one that is not there is not in the header."""
+_OF_ALL_LEVELS = {
+    tags.SPECIFIC_CHARACTER_SET,
+    tags.SOP_CLASS_UID,
+    tags.SOP_INSTANCE_UID,
+    tags.MODALITY,
+    tags.TIMEZONE_OFFSET_FROM_UTC,
+    tags.STUDY_INSTANCE_UID,
+    tags.SERIES_INSTANCE_UID,
+}.union(*COMPUTED.values())
+
+
+def _core_tags(level: Level) -> frozenset[int]:
+    vrs = vr_dictionary()
+    above = (LEVEL_ATTRIBUTES[each] for each in Level if each <= level)
+    return frozenset(tag for tag in _OF_ALL_LEVELS.union(*above) if vrs[tag] != "SQ")
+
+
+@cache
+def core_tags() -> tuple[frozenset[int], ...]:
+    """For each level the tags that ``core`` tells about: one that is not there is not in the header."""
+    return tuple(_core_tags(level) for level in Level)
+
 
 Texts: TypeAlias = dict[int, str]
 Sequences: TypeAlias = dict[int, list[Any]]
@@ -59,10 +82,11 @@ class LazyAttributes(dict[int, T]):
     For one thread at a time, and to be read only.
     """
 
-    __slots__ = ("_load",)
+    __slots__ = ("_core", "_load")
 
-    def __init__(self, known: dict[int, T], load: Callable[[], dict[int, T]]) -> None:
+    def __init__(self, known: dict[int, T], core: frozenset[int], load: Callable[[], dict[int, T]]) -> None:
         super().__init__(known)
+        self._core = core
         self._load: Callable[[], dict[int, T]] | None = load
 
     def _fill(self) -> None:
@@ -75,18 +99,18 @@ class LazyAttributes(dict[int, T]):
 
     def get(self, tag: int, default: Any = None) -> Any:
         """As of any dictionary."""
-        if tag not in CORE and self._load is not None:
+        if self._load is not None and tag not in self._core:
             self._fill()
         return super().get(tag, default)
 
     def __missing__(self, tag: int) -> T:
-        if self._load is None or tag in CORE:
+        if self._load is None or tag in self._core:
             raise KeyError(tag)
         self._fill()
         return self[tag]
 
     def __contains__(self, tag: object) -> bool:
-        if tag not in CORE and self._load is not None:
+        if self._load is not None and tag not in self._core:
             self._fill()
         return super().__contains__(tag)
 
@@ -150,14 +174,14 @@ class LazyAttributes(dict[int, T]):
 
 def pack_core(entity: Entity) -> bytes:
     """The first part of the record of ``entity``."""
-    header = entity.header
+    identity, header, location = entity.identity, entity.header, entity.location
+    core = core_tags()[identity.level]
     values = header.values
     texts: Texts = {}
     sequences: Sequences = {}
-    for tag in values.keys() & CORE:
+    for tag in values.keys() & core:
         _put(values[tag], tag, texts, sequences)
-    vrs = {tag: vr for tag, vr in header.vrs.items() if tag in CORE} if header.vrs else {}
-    identity, location = entity.identity, entity.location
+    vrs = {tag: vr for tag, vr in header.vrs.items() if tag in core} if header.vrs else {}
     return _encode(
         (
             identity.patient,
@@ -177,13 +201,17 @@ def pack_core(entity: Entity) -> bytes:
 
 
 def pack_rest(header: Header) -> bytes:
-    """The second part of the record of every entity of this ``header``: it is the same at all levels."""
+    """The second part of a record: all attributes but those that ``core`` has at every level.
+
+    It is the same for all entities that have their attributes from one instance.
+    """
+    everywhere = core_tags()[Level.PATIENT]
     texts: Texts = {}
     sequences: Sequences = {}
     for tag, value in header.values.items():
-        if tag not in CORE:
+        if tag not in everywhere:
             _put(value, tag, texts, sequences)
-    return _encode((texts, sequences, {tag: vr for tag, vr in header.vrs.items() if tag not in CORE}))
+    return _encode((texts, sequences, {tag: vr for tag, vr in header.vrs.items() if tag not in everywhere}))
 
 
 def unpack(core: bytes, load_rest: Callable[[], bytes]) -> Entity:
@@ -194,9 +222,14 @@ def unpack(core: bytes, load_rest: Callable[[], bytes]) -> Entity:
         _restore(record.sequences, values)
     rest = _LazyRest(load_rest)
     location = record.location
+    identity = Identity(record.patient, record.study, record.series, record.instance)
+    core_of_level = core_tags()[identity.level]
     return Entity(
-        Identity(record.patient, record.study, record.series, record.instance),
-        Header(LazyAttributes(values, rest.values), LazyAttributes(record.vrs, rest.vrs)),
+        identity,
+        Header(
+            LazyAttributes(values, core_of_level, rest.values),
+            LazyAttributes(record.vrs, core_of_level, rest.vrs),
+        ),
         None if location is None else Location(*location),
         record.tally,
         record.order,

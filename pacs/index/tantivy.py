@@ -20,6 +20,7 @@ from typing import cast
 import tantivy
 
 from pacs.dicom import tags
+from pacs.dicom.header import Value
 from pacs.dicom.level import Level
 from pacs.errors import IndexUnavailable
 from pacs.index import plan as plans
@@ -27,7 +28,7 @@ from pacs.index.folder import ADVICE, IndexFolder
 from pacs.index.hierarchy import COMPUTED_TAGS, is_below
 from pacs.index.protocol import Changes, Entity, Identity
 from pacs.index.record import pack_core, pack_rest, unpack
-from pacs.index.terms import terms_of, terms_of_tags
+from pacs.index.terms import Terms
 from pacs.query.tree import Node
 
 logger = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ class TantivyIndex:
         self._lock = threading.Lock()
         self._writer: tantivy.IndexWriter | None = None
         self._schema = _schema()
+        self._documents = _Documents()
         if writable:
             check_lease()
             self._folder.prepare()
@@ -97,7 +99,7 @@ class TantivyIndex:
                 writer = self._writing(index)
                 for identity in changes.drop:
                     writer.delete_documents_by_term(f"key{identity.level}", _key(identity.key))
-                for document, identity in _documents(changes.put):
+                for document, identity in self._documents.of(changes.put):
                     writer.delete_documents_by_term(f"key{identity.level}", _key(identity.key))
                     writer.add_document(document)
                 self._check_lease()
@@ -272,29 +274,41 @@ def _parent_term(parent: Identity) -> str:
     return f"<{parent.level}{_digest(parent.key)}"
 
 
-def _documents(entities: Iterable[Entity]) -> Iterator[tuple[tantivy.Document, Identity]]:
-    """A document for each entity.
+class _Documents:
+    """Makes documents of entities.
 
     Instance, series, study and patient of one instance share all but a few attributes; what is the same
     for them is made once.
     """
-    shared: dict[str, tuple[str, bytes]] = {}
-    for entity in entities:
-        identity, header = entity.identity, entity.header
-        uid = header.text(tags.SOP_INSTANCE_UID)
-        if uid not in shared:
-            shared[uid] = " ".join(terms_of(header, COMPUTED_TAGS)), pack_rest(header)
-        terms, rest = shared[uid]
-        level = identity.level
-        above = [Identity(identity.patient)]
-        if level > Level.STUDY:
-            above.append(Identity(identity.patient, identity.study))
-        if level > Level.SERIES:
-            above.append(Identity(identity.patient, identity.study, identity.series))
-        own = [_EVERY, *map(_parent_term, above), *terms_of_tags(header, COMPUTED_TAGS)]
-        document = tantivy.Document()
-        document.add_text(f"key{level}", _key(identity.key))
-        document.add_text(f"terms{level}", f"{' '.join(own)} {terms}")
-        document.add_bytes("core", pack_core(entity))
-        document.add_bytes("rest", rest)
-        yield document, identity
+
+    def __init__(self) -> None:
+        self._terms = Terms()
+
+    def of(self, entities: Iterable[Entity]) -> Iterator[tuple[tantivy.Document, Identity]]:
+        """A document for each entity, in their order."""
+        shared: dict[str, tuple[dict[int, Value], str, bytes]] = {}
+        for entity in entities:
+            identity, header = entity.identity, entity.header
+            common = {tag: value for tag, value in header.values.items() if tag not in COMPUTED_TAGS}
+            uid = header.text(tags.SOP_INSTANCE_UID)
+            if uid not in shared or shared[uid][0] != common:
+                terms = " ".join(self._terms.of(header, COMPUTED_TAGS))
+                shared[uid] = common, terms, pack_rest(header)
+            _, terms, rest = shared[uid]
+            level = identity.level
+            own = [_EVERY, *_parent_terms(identity), *self._terms.of_tags(header, COMPUTED_TAGS)]
+            document = tantivy.Document()
+            document.add_text(f"key{level}", _key(identity.key))
+            document.add_text(f"terms{level}", f"{' '.join(own)} {terms}")
+            document.add_bytes("core", pack_core(entity))
+            document.add_bytes("rest", rest)
+            yield document, identity
+
+
+def _parent_terms(identity: Identity) -> Iterator[str]:
+    """The terms by which ``children`` finds what is below a patient, study or series."""
+    yield _parent_term(Identity(identity.patient))
+    if identity.level > Level.STUDY:
+        yield _parent_term(Identity(identity.patient, identity.study))
+    if identity.level > Level.SERIES:
+        yield _parent_term(Identity(identity.patient, identity.study, identity.series))

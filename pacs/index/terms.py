@@ -25,9 +25,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 
 from pacs.dicom.attribute import vr_dictionary
-from pacs.dicom.header import Header, Value
+from pacs.dicom.header import Header
 from pacs.query.name import name_words, sound
 from pacs.query.word import fold, words_of
 
@@ -38,12 +39,14 @@ MOST_VALUES = 256
 """Values of one path that become terms; more of them (contours, dose grids) would only swell the index."""
 
 MOST_WORDS = 4096
-"""Words of one header that become terms."""
+"""Words of one text that become terms."""
 
 WORD = "w"
 """What stands in place of a path in the term of a word."""
 
 _IGNORED = re.compile(r"[\s^=]+")
+_REMEMBERED = 50_000
+
 _OLD_DATE = re.compile(r"\d{4}\.\d\d(?:\.\d\d)?")
 
 
@@ -93,90 +96,110 @@ def spelt_number(text: str) -> str | None:
     return spelling.removesuffix(".0")
 
 
-def terms_of(header: Header, leave_out: frozenset[int] = frozenset()) -> set[str]:
-    """All terms of ``header``, but for the tags in ``leave_out`` at its root."""
-    collected = _Collected()
-    for tag, value in header.values.items():
-        if tag not in leave_out:
-            collected.take(f"{tag:08x}", tag, value)
-    return collected.terms
+class Terms:
+    """Makes the terms of headers, and remembers those of texts: most come again in the next instance.
 
-
-def terms_of_tags(header: Header, only: frozenset[int]) -> set[str]:
-    """The terms of those attributes of ``header`` that are in ``only``."""
-    collected = _Collected()
-    for tag in only:
-        text = header.text(tag)
-        if text:
-            collected.take(f"{tag:08x}", tag, text)
-    return collected.terms
-
-
-class _Collected:
-    """The terms found so far, and how many values each path had."""
+    For one thread at a time.
+    """
 
     def __init__(self) -> None:
-        self.terms: set[str] = set()
-        self._values: dict[str, int] = {}
-        self._words = 0
         self._vrs = vr_dictionary()
+        self._paths: dict[int, str] = {}
+        self._remembered: dict[tuple[str, str], tuple[str, ...]] = {}
 
-    def take(self, path: str, tag: int, value: Value) -> None:
-        """Add the terms of the attribute at ``path``, which ends in ``tag``."""
-        if not isinstance(value, str):
-            if value:
-                self.terms.add(f"{path}[")
-            for item in value:
-                for inner, inner_value in item.values.items():
-                    self.take(f"{path}{inner:08x}", inner, inner_value)
-            return
-        if not value:
-            return
-        folded = fold(value)
-        if folded.isascii() and folded.isalnum():
-            parts = [folded]
-            self._take_word(folded)
-            self._take_value(path, folded)
-        else:
-            parts = folded.split("\\")
-            for part in parts:
-                self._take_words(words_of(part))
-            self._take_values(path, folded, parts)
-        if self._vrs[tag] == "PN":
-            self.terms.update(term(path, "@", sound(word)) for part in parts for word in name_words(part))
+    def of(self, header: Header, leave_out: frozenset[int] = frozenset()) -> set[str]:
+        """All terms of ``header``, but for the tags in ``leave_out`` at its root."""
+        terms: set[str] = set()
+        paths = self._paths
+        for tag, value in header.values.items():
+            if tag in leave_out or not value:
+                continue
+            path = paths.get(tag)
+            if path is None:
+                path = paths[tag] = f"{tag:08x}"
+            if isinstance(value, str):
+                terms.update(self._of_text(path, tag, value))
+            else:
+                self._take_items(path, value, terms, {})
+        return terms
 
-    def _take_values(self, path: str, folded: str, parts: list[str]) -> None:
-        if len(parts) > 1:
-            # To VRs in which a backslash is text, the whole is the value.
-            self._take_value(path, _normalise_folded(folded))
-            if len(parts) > MOST_VALUES:
-                self.terms.add(f"{path}>")
-                return
+    def of_tags(self, header: Header, only: frozenset[int]) -> set[str]:
+        """The terms of those texts of ``header`` that are in ``only``."""
+        terms: set[str] = set()
+        for tag in only:
+            text = header.text(tag)
+            if text:
+                terms.update(self._of_text(f"{tag:08x}", tag, text))
+        return terms
+
+    def _take_items(
+        self, path: str, items: tuple[Header, ...], terms: set[str], taken: dict[str, int]
+    ) -> None:
+        """Add the terms of a sequence. ``taken`` counts the values of each path in it."""
+        terms.add(f"{path}[")
+        for item in items:
+            for tag, value in item.values.items():
+                inner = f"{path}{tag:08x}"
+                if not value:
+                    continue
+                if not isinstance(value, str):
+                    self._take_items(inner, value, terms, taken)
+                    continue
+                count = taken[inner] = taken.get(inner, 0) + 1
+                if count <= MOST_VALUES:
+                    terms.update(self._of_text(inner, tag, value))
+                else:
+                    terms.update((f"{inner}>", f"{WORD}>"))
+
+    def _of_text(self, path: str, tag: int, text: str) -> tuple[str, ...]:
+        key = (path, text)
+        terms = self._remembered.get(key)
+        if terms is None:
+            terms = tuple(_terms_of_text(path, self._vrs[tag] == "PN", text))
+            if len(self._remembered) >= _REMEMBERED:
+                self._remembered.clear()
+            self._remembered[key] = terms
+        return terms
+
+
+def _terms_of_text(path: str, is_name: bool, text: str) -> Iterator[str]:
+    """The terms of one attribute's text, its values joined by backslashes."""
+    folded = fold(text)
+    parts = folded.split("\\")
+    if folded.isascii() and folded.isalnum():
+        yield from _terms_of_value(path, folded)
+        yield term(WORD, "=", folded)
+    else:
+        yield from _terms_of_parts(path, folded, parts)
+        words = [word for part in parts for word in words_of(part)]
+        if len(words) > MOST_WORDS:
+            yield f"{WORD}>"
+        for word in words[:MOST_WORDS]:
+            yield term(WORD, "=", word)
+    if is_name:
         for part in parts:
-            if "=" in part:
-                for group in part.split("="):
-                    self._take_value(path, _normalise_folded(group))
-            self._take_value(path, _normalise_folded(part))
-            if part[4:5] == "." and _OLD_DATE.fullmatch(part.strip(" ")):
-                self._take_value(path, part.strip(" ").replace(".", ""))
+            for word in name_words(part):
+                yield term(path, "@", sound(word))
 
-    def _take_value(self, path: str, text: str) -> None:
-        seen = self._values[path] = self._values.get(path, 0) + 1
-        if seen > MOST_VALUES:
-            self.terms.add(f"{path}>")
-            return
-        self.terms.add(f"{path}={text}" if len(text) <= LONGEST else f"{path}~{text[:LONGEST]}")
-        spelling = spelt_number(text)
-        if spelling is not None and spelling != text:
-            self.terms.add(f"{path}={spelling}")
 
-    def _take_words(self, words: list[str]) -> None:
-        if self._words + len(words) > MOST_WORDS:
-            self.terms.add(f"{WORD}>")
-            words = words[: max(0, MOST_WORDS - self._words)]
-        for word in words:
-            self._take_word(word)
+def _terms_of_parts(path: str, folded: str, parts: list[str]) -> Iterator[str]:
+    if len(parts) > 1:
+        # To VRs in which a backslash is text, the whole is the value.
+        yield from _terms_of_value(path, _normalise_folded(folded))
+    if len(parts) > MOST_VALUES:
+        yield f"{path}>"
+        return
+    for part in parts:
+        if "=" in part:
+            for group in part.split("="):
+                yield from _terms_of_value(path, _normalise_folded(group))
+        yield from _terms_of_value(path, _normalise_folded(part))
+        if part[4:5] == "." and _OLD_DATE.fullmatch(part.strip(" ")):
+            yield f"{path}={part.strip(' ').replace('.', '')}"
 
-    def _take_word(self, word: str) -> None:
-        self._words += 1
-        self.terms.add(term(WORD, "=", word))
+
+def _terms_of_value(path: str, text: str) -> Iterator[str]:
+    yield term(path, "=", text)
+    spelling = spelt_number(text)
+    if spelling is not None and spelling != text:
+        yield f"{path}={spelling}"
