@@ -89,35 +89,93 @@ class Store:
 
     def keep(self, incoming: Incoming, examined: Examined) -> Stored:
         """Publish what ``incoming`` wrote, or find that it is known. Raises OutOfResources."""
-        uid = incoming.meta.sop_instance_uid
-        with self._in_flight.hold(uid):
-            known = self._known(uid)
+        with self._in_flight.hold(incoming.meta.sop_instance_uid):
+            (answer,) = self._keep([(incoming, examined)])
+        if isinstance(answer, OutOfResources):
+            raise answer
+        return answer
+
+    def keep_all(self, batch: Sequence[tuple[Incoming, Examined]]) -> list[Stored | OutOfResources]:
+        """``keep`` for many, which share the journal's and the folders' syncs.
+
+        Instances of one SOP Instance UID must not be in one batch. What failed is told in its place.
+        """
+        uids = sorted(incoming.meta.sop_instance_uid for incoming, _ in batch)
+        for uid in uids:  # in one order everywhere, so that two batches cannot wait for each other
+            self._in_flight.acquire(uid)
+        try:
+            return self._keep(batch)
+        finally:
+            for uid in uids:
+                self._in_flight.release(uid)
+
+    def index_in_place(self, batch: Sequence[StoredInstance]) -> None:
+        """Make durable that files outside the storage are to be indexed. Raises OutOfResources."""
+        entries = self._journal.record([_addition(instance.location) for instance in batch])
+        if self._indexer is not None:
+            for entry, instance in zip(entries, batch, strict=True):
+                self._indexer.submit((entry,), instance)
+
+    def close(self) -> None:
+        """End the journal of this process and give up its drafts."""
+        self._journal.close()
+        self._storage.close()
+
+    def _keep(self, batch: Sequence[tuple[Incoming, Examined]]) -> list[Stored | OutOfResources]:
+        known = self._known([incoming.meta.sop_instance_uid for incoming, _ in batch])
+        answers: list[Stored | OutOfResources | None] = [None] * len(batch)
+        fresh: list[tuple[int, list[Record], Location]] = []
+        for position, (incoming, examined) in enumerate(batch):
             records: list[Record] = []
-            if known is not None:
+            there = known.get(incoming.meta.sop_instance_uid)
+            if there is not None:
                 try:
-                    return self._compare(incoming, known)
+                    answers[position] = self._compare(incoming, there)
+                    continue
                 except NotFound:
                     # The object that the index tells of is lost; this one takes its place.
-                    if known.uri != examined.uri:
-                        records.append(Removal(uid, known.uri))
-            return self._publish(incoming, examined, records)
+                    if there.uri != examined.uri:
+                        records.append(Removal(incoming.meta.sop_instance_uid, there.uri))
+                except OutOfResources as error:
+                    answers[position] = error
+                    continue
+            location = incoming.location(examined.uri)
+            fresh.append((position, [*records, _addition(location)], location))
+        if fresh:
+            for (position, _, _), answer in zip(fresh, self._publish(batch, fresh), strict=True):
+                answers[position] = answer
+        return [answer for answer in answers if answer is not None]
 
-    def _publish(self, incoming: Incoming, examined: Examined, records: list[Record]) -> Stored:
-        draft = incoming.draft
-        location = incoming.location(examined.uri)
-        entries = self._journal.record([*records, _addition(location)])
+    def _publish(
+        self,
+        batch: Sequence[tuple[Incoming, Examined]],
+        fresh: Sequence[tuple[int, list[Record], Location]],
+    ) -> list[Stored | OutOfResources]:
         try:
-            published = draft.publish(examined.uri)
-        except BaseException:
-            self._journal.forget(entries)
-            raise
-        if published is None:
-            # Stored by another process, or before the index was lost: known by its path alone.
-            self._journal.forget(entries)
-            return self._meet(incoming, examined.uri)
-        if self._indexer is not None:
-            self._indexer.submit(entries, StoredInstance(examined.header, location))
-        return incoming.stored(Outcome.STORED)
+            entries = iter(self._journal.record([record for _, records, _ in fresh for record in records]))
+        except OutOfResources as error:
+            return [error] * len(fresh)
+        shares = [tuple(next(entries) for _ in records) for _, records, _ in fresh]
+        published = self._storage.publish_all(
+            [(batch[position][0].draft, location.uri) for position, _, location in fresh]
+        )
+        answers: list[Stored | OutOfResources] = []
+        for (position, _, location), share, placed in zip(fresh, shares, published, strict=True):
+            incoming, examined = batch[position]
+            if isinstance(placed, Location):
+                if self._indexer is not None:
+                    self._indexer.submit(share, StoredInstance(examined.header, location))
+                answers.append(incoming.stored(Outcome.STORED))
+                continue
+            self._journal.forget(share)
+            if isinstance(placed, OutOfResources):
+                answers.append(placed)
+                continue
+            try:
+                answers.append(self._meet(incoming, location.uri))
+            except OutOfResources as error:
+                answers.append(error)
+        return answers
 
     def _meet(self, incoming: Incoming, uri: str) -> Stored:
         """``uri`` is taken by an object that the index does not know: see that it will."""
@@ -125,30 +183,34 @@ class Store:
             with self._storage.open(uri) as file:
                 transfer_syntax_uid = read_file_meta(file).transfer_syntax_uid
                 size = file.seek(0, 2)
+            location = Location(uri, transfer_syntax_uid, size, 0)
+            stored = self._compare(incoming, location)
         except (NotFound, InvalidInput) as error:
-            incoming.draft.discard()
             raise OutOfResources("The stored object cannot be read; run `pacs verify`.") from error
-        location = Location(uri, transfer_syntax_uid, size, 0)
-        stored = self._compare(incoming, location)
         entries = self._journal.record([_addition(location)])
         if self._indexer is not None:
             self._indexer.submit(entries, None)
         return stored
 
-    def _known(self, uid: str) -> Location | None:
-        """Where the instance ``uid`` is, as far as this process can tell."""
+    def _known(self, uids: Sequence[str]) -> dict[str, Location]:
+        """Where the instances ``uids`` are, as far as this process can tell."""
+        known: dict[str, Location] = {}
         if self._indexer is not None:
-            pending = self._indexer.pending(uid)
-            if pending is not None:
-                return pending
+            for uid in uids:
+                pending = self._indexer.pending(uid)
+                if pending is not None:
+                    known[uid] = pending
         if self._index is None:
-            return None
+            return known
         try:
-            entity = self._index.get(Level.IMAGE, (uid,)).get(uid)
+            entities = self._index.get(Level.IMAGE, uids)
         except IndexUnavailable:
             # Storing goes on: a clash is found when the index is back and takes this instance in.
-            return None
-        return entity.location if entity else None
+            return known
+        for uid, entity in entities.items():
+            if entity.location is not None:
+                known.setdefault(uid, entity.location)
+        return known
 
     def _compare(self, incoming: Incoming, known: Location) -> Stored:
         """Duplicate or conflict with the object at ``known``. Raises NotFound where that is gone."""

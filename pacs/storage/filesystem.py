@@ -10,11 +10,13 @@ write, fdatasync, close, link, unlink, fsync of the folder.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, NoReturn, TypeAlias
 
@@ -23,11 +25,13 @@ from pacs.errors import NotFound, OutOfResources
 from pacs.storage import layout
 from pacs.storage.folder import Folder, Folders
 from pacs.storage.presence import is_alive, open_locked, producer_name
+from pacs.storage.protocol import Draft
 from pacs.storage.space import Space
 
 logger = logging.getLogger(__name__)
 
 INCOMING = ".incoming"
+SYNCS_AT_ONCE = 8
 GATHER_BYTES = 64 * 1024
 """Writes smaller than this are gathered, so that a sender with tiny PDUs does not cost a call each."""
 
@@ -88,6 +92,8 @@ class FileDraft:
         """Make what was written durable, not yet visible. Raises OutOfResources, the draft is then gone."""
         if self._synced:
             return
+        if self._descriptor < 0:
+            raise OutOfResources("The draft could not be written and is gone.")
         self._flush()
         try:
             os.fdatasync(self._descriptor)
@@ -167,6 +173,12 @@ class FileDraft:
                         done += os.write(self._descriptor, rest)
 
 
+def _try_to_sync(entry: tuple[Draft, str]) -> None:
+    # Publishing the draft tells the error in its place.
+    with contextlib.suppress(OutOfResources):
+        entry[0].sync()
+
+
 class FilesystemStorage:
     """Objects as files under ``root``; see ``Storage``. Several processes may share a root.
 
@@ -197,11 +209,16 @@ class FilesystemStorage:
         except OSError as error:
             refuse(error)
 
-    def publish_all(self, drafts: list[tuple[FileDraft, str]]) -> list[Location | OutOfResources | None]:
-        """Publish many at once: each folder is synced once. What failed is told in its place."""
+    def publish_all(self, drafts: Sequence[tuple[Draft, str]]) -> list[Location | OutOfResources | None]:
+        """Publish many at once: drafts are synced side by side, each folder once."""
+        if len(drafts) > 1:
+            with ThreadPoolExecutor(SYNCS_AT_ONCE) as pool:
+                list(pool.map(_try_to_sync, drafts))
         answers: list[Location | OutOfResources | None] = []
         touched: dict[int, tuple[Folder, list[int]]] = {}
         for position, (draft, uri) in enumerate(drafts):
+            if not isinstance(draft, FileDraft):
+                raise TypeError("Only drafts of this storage can be published in it.")
             try:
                 placed = draft.place(uri)
             except OutOfResources as error:

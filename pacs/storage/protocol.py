@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO, Protocol
 
 from pacs.dicom.location import Location
+from pacs.errors import OutOfResources
 
 
 class Draft(Protocol):
@@ -20,6 +21,9 @@ class Draft(Protocol):
         None where ``uri`` is taken already: the draft is then still there, to compare or to discard.
         Raises OutOfResources.
         """
+
+    def sync(self) -> None:
+        """Make what was written durable, ahead of ``publish``. Raises OutOfResources: the draft is gone."""
 
     def reopen(self) -> BinaryIO:
         """What was written so far, to read from its beginning."""
@@ -37,11 +41,20 @@ class Storage(Protocol):
     def open(self, uri: str) -> BinaryIO:
         """The object, seekable. Raises NotFound."""
 
+    def publish_all(self, drafts: Sequence[tuple[Draft, str]]) -> list[Location | OutOfResources | None]:
+        """``publish`` for many at once, which costs less; what failed is told in its place."""
+
     def remove(self, uri: str) -> None:
         """Delete the object; harmless where it is gone."""
+
+    def size(self, uri: str) -> int | None:
+        """Bytes of the object; None where there is none. Raises NotFound for what is no ``uri``."""
 
     def walk(self) -> Iterator[str]:
         """The ``uri`` of every published object."""
 
     def free(self) -> int | None:
         """Bytes that may still be written, over the reserve; None where there is no limit."""
+
+    def close(self) -> None:
+        """Nothing can be created afterwards."""

@@ -28,7 +28,8 @@ _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWX
 class Note(msgspec.Struct, frozen=True, kw_only=True):
     """Why an object is in quarantine. ``reason`` is a code, ``words`` explain it.
 
-    ``source`` is the path of an imported file. ``received`` is in seconds since 1970 (UTC), ``size`` in bytes.
+    ``source`` is the path of an imported file. ``received`` is in seconds since 1970 (UTC), ``size``
+    in bytes.
     """
 
     reason: str
