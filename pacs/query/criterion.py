@@ -60,8 +60,10 @@ def criterion(path: Path, vr: str, text: str, options: Negotiated, offset: str =
 
 def values_of(vr: str, text: str) -> list[str]:
     """The single values of a key, without padding and empty ones."""
-    parts = [text] if vr in SINGLE_TEXT_VRS else text.split("\\")
-    stripped = (part.strip(" \0") for part in parts)
+    if vr in SINGLE_TEXT_VRS:
+        # Leading spaces are part of narrative text (PS3.5 section 6.2).
+        return [text.rstrip(" \0")] if text.strip(" \0") else []
+    stripped = (part.strip(" \0") for part in text.split("\\"))
     return [part for part in stripped if part]
 
 
