@@ -1,21 +1,23 @@
-"""The PROXY protocol, version 2: what a TLS tunnel says of a connection before the connection's own octets.
+"""The PROXY protocol, version 2: what a TLS tunnel says of a connection before its own octets.
 
-ghostunnel (``--proxy-protocol-mode=tls-full``) and load balancers write one binary header in front of the stream
-(HAProxy's ``proxy-protocol.txt``, section 2.2). It names both ends, and in type-length-values the TLS version, the
-client's certificate, the name asked for, and on AWS the VPC endpoint. This module only turns octets into a
-``ProxyHeader``; it opens no socket and decides no permission. A header can be forged by whoever reaches the port:
-trust it only on a loopback listener that nothing but the tunnel can reach.
+ghostunnel (``--proxy-protocol-mode=tls-full``) and load balancers write one binary header in front of the
+stream (HAProxy's ``proxy-protocol.txt``, section 2.2). It names both ends, and in type-length-values the TLS
+version, the client's certificate, the name asked for, and on AWS the VPC endpoint. This module only turns
+octets into a ``ProxyHeader``; it opens no socket and decides no permission. A header can be forged by whoever
+reaches the port: trust it only on a loopback listener that nothing but the tunnel can reach.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cache
 from ipaddress import ip_address
 from typing import Final
 
-from pacs.dimse.client_certificate import CertificateNames, certificate_names
-from pacs.dimse.crc32c import crc32c
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
 from pacs.errors import InvalidInput
 
 SIGNATURE: Final = b"\r\n\r\n\x00\r\nQUIT\n"
@@ -26,7 +28,12 @@ _VERSION = 2
 _STREAM = 1  # the low half of the family octet; 2 is datagrams, which no association comes in
 _ADDRESS_LENGTHS = {0x0: 0, 0x1: 12, 0x2: 36, 0x3: 216}  # octets by family: none, IPv4, IPv6, Unix
 
-_ALPN, _AUTHORITY, _CRC32C, _NOOP, _UNIQUE_ID = 0x01, 0x02, 0x03, 0x04, 0x05
+_ALPN, _AUTHORITY, _CRC32C, _UNIQUE_ID = (
+    0x01,
+    0x02,
+    0x03,
+    0x05,
+)  # 0x04 is padding, ignored as unknown ones are
 _SSL, _NETNS, _AWS = 0x20, 0x30, 0xEA
 _SSL_VERSION, _SSL_CN, _SSL_CIPHER, _SSL_SIG_ALG, _SSL_KEY_ALG, _SSL_CLIENT_CERT = (
     0x21, 0x22, 0x23, 0x24, 0x25, 0x28,
@@ -54,11 +61,22 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
+class CertificateNames:
+    """The names of a client's certificate (RFC 5280 sections 4.1.2.6 and 4.2.1.6), by which we know it."""
+
+    common_name: str | None
+    organizational_units: tuple[str, ...]
+    dns: tuple[str, ...]
+    uri: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TLSInfo:
     """What the tunnel says of the TLS connection that it ended.
 
-    ``verified`` is whether the tunnel found the client's certificate good; ``certificate`` is that certificate in
-    DER. Version, cipher and algorithms are texts for people ("TLS 1.3"), None where the tunnel does not send them.
+    ``verified`` is whether the tunnel found the client's certificate good; ``certificate`` is that
+    certificate in DER. Version, cipher and algorithms are texts for people ("TLS 1.3"), None where the tunnel
+    does not send them.
     """
 
     presented: bool
@@ -115,9 +133,9 @@ def missing(data: bytes) -> int:
 def read_proxy_header(data: bytes) -> ProxyHeader | None:
     """The header at the beginning of ``data``, or None while more octets are needed.
 
-    Raises InvalidInput for octets that are no header of version 2, bounds that do not fit, a wrong checksum, a
-    value that is there twice, text that is no text, and a client certificate that cannot be read or whose common
-    name is not the one announced beside it.
+    Raises InvalidInput for octets that are no header of version 2, bounds that do not fit, a wrong checksum,
+    a value that is there twice, text that is no text, and a client certificate that cannot be read or whose
+    common name is not the one announced beside it.
     """
     if missing(data):
         return None
@@ -143,9 +161,7 @@ def _check_beginning(data: bytes) -> None:
     if len(data) > 13 and data[12] & 0x0F == Command.PROXY:
         family, protocol = data[13] >> 4, data[13] & 0x0F
         if family not in _ADDRESS_LENGTHS or protocol not in (0, _STREAM) or (family == 0) != (protocol == 0):
-            raise InvalidInput(
-                f"the PROXY header is not of a stream connection (family octet {data[13]:02x})"
-            )
+            raise InvalidInput(f"the PROXY header is of no stream connection (family octet {data[13]:02x})")
 
 
 def _length(data: bytes) -> int:
@@ -230,7 +246,7 @@ def _check_crc32c(header: bytes, offset: int, end: int) -> None:
 
 
 def _tls(value: bytes) -> TLSInfo | None:
-    """The SSL value: one octet of flags, four of verification, then values in it. None for a plain connection."""
+    """The SSL value: an octet of flags, four of verification, then values. None for a plain connection."""
     if len(value) < 5:
         raise InvalidInput("the PROXY header's TLS value is shorter than its own five octets")
     flags, failed = value[0], int.from_bytes(value[1:5], "big")
@@ -272,3 +288,62 @@ def _text(value: bytes, what: str) -> str:
     if not text.isprintable():
         raise InvalidInput(f"the PROXY header's {what} holds control characters")
     return text
+
+
+def certificate_names(der: bytes) -> CertificateNames:
+    """The names of the certificate ``der`` in DER. Raises InvalidInput when it cannot be read.
+
+    The tunnel verified it; here it is only read. Of several common names the last counts, as it does for the
+    tunnel (Go's ``crypto/x509``).
+    """
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        common_names = _subject(certificate, NameOID.COMMON_NAME)
+        names = CertificateNames(
+            common_name=common_names[-1] if common_names else None,
+            organizational_units=_subject(certificate, NameOID.ORGANIZATIONAL_UNIT_NAME),
+            dns=_alternatives(certificate, x509.DNSName),
+            uri=_alternatives(certificate, x509.UniformResourceIdentifier),
+        )
+    except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        raise InvalidInput("the client certificate in the PROXY header cannot be read") from None
+    if not all(map(str.isprintable, (names.common_name or "", *names.organizational_units))):
+        raise InvalidInput("a name in the client certificate holds control characters")
+    if not all(map(str.isprintable, (*names.dns, *names.uri))):
+        raise InvalidInput("an alternative name in the client certificate holds control characters")
+    return names
+
+
+def _subject(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> tuple[str, ...]:
+    values = (attribute.value for attribute in certificate.subject.get_attributes_for_oid(oid))
+    return tuple(value if isinstance(value, str) else value.decode("utf-8") for value in values)
+
+
+def _alternatives(
+    certificate: x509.Certificate, kind: type[x509.DNSName] | type[x509.UniformResourceIdentifier]
+) -> tuple[str, ...]:
+    try:
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return ()
+    return tuple(name.value for name in extension.value if isinstance(name, kind))
+
+
+def crc32c(data: bytes) -> int:
+    """The CRC-32C (Castagnoli) of ``data``: zlib has only the other CRC-32. About 0.1 ms per KiB."""
+    table = _crc32c_table()
+    value = 0xFFFFFFFF
+    for octet in data:
+        value = table[(value ^ octet) & 0xFF] ^ (value >> 8)
+    return value ^ 0xFFFFFFFF
+
+
+@cache
+def _crc32c_table() -> tuple[int, ...]:
+    return tuple(_crc32c_entry(octet) for octet in range(256))
+
+
+def _crc32c_entry(value: int) -> int:
+    for _ in range(8):
+        value = (value >> 1) ^ (0x82F63B78 if value & 1 else 0)  # the polynomial, least bit first
+    return value
