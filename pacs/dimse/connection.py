@@ -20,6 +20,8 @@ from pacs.errors import PeerFailure
 
 logger = logging.getLogger(__name__)
 
+_QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)
+"""Linux only."""
 _TIMEVAL = struct.Struct("ll")
 _MAX_PARTS = 1024
 """IOV_MAX of Linux."""
@@ -64,6 +66,10 @@ class Connection:
         deadline = 0.0
         while True:
             try:
+                # Peers that write a PDU in two pieces without TCP_NODELAY (DCMTK's default) send the second
+                # only when the first is acknowledged, which we would otherwise delay by 40 ms.
+                if _QUICKACK is not None:
+                    self._socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
                 count = self._socket.recv_into(self._stream.space())
             except BlockingIOError:
                 return TimedOut()
