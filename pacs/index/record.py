@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, ItemsView, Iterator, KeysView, ValuesView
 from functools import cache
-from typing import Any, TypeAlias, TypeVar
+from typing import Any
 
 import msgspec
 
-from pacs.dicom import tags
+from pacs.dicom import packing, tags
 from pacs.dicom.attribute import COMPUTED, LEVEL_ATTRIBUTES, vr_dictionary
 from pacs.dicom.header import Header, Value
 from pacs.dicom.level import Level
@@ -45,13 +45,6 @@ def core_tags() -> tuple[frozenset[int], ...]:
     return tuple(_core_tags(level) for level in Level)
 
 
-Texts: TypeAlias = dict[int, str]
-Sequences: TypeAlias = dict[int, list[Any]]
-"""Sequences by tag; an item is ``[texts, sequences, vrs]``."""
-
-T = TypeVar("T")
-
-
 class _Core(msgspec.Struct, array_like=True, gc=False):
     patient: str
     study: str
@@ -60,23 +53,14 @@ class _Core(msgspec.Struct, array_like=True, gc=False):
     order: int
     tally: tuple[tuple[str, int], ...]
     location: tuple[str, str, int, int] | None
-    texts: Texts
-    sequences: Sequences
-    vrs: dict[int, str]
-
-
-class _Rest(msgspec.Struct, array_like=True, gc=False):
-    texts: Texts
-    sequences: Sequences
-    vrs: dict[int, str]
+    attributes: msgspec.Raw
 
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_core = msgspec.msgpack.Decoder(_Core).decode
-_decode_rest = msgspec.msgpack.Decoder(_Rest).decode
 
 
-class LazyAttributes(dict[int, T]):
+class LazyAttributes(dict[int, Value]):
     """A dictionary by tag that knows what ``core`` tells, and reads ``rest`` when that is not enough.
 
     For one thread at a time, and to be read only.
@@ -84,15 +68,15 @@ class LazyAttributes(dict[int, T]):
 
     __slots__ = ("_core", "_load")
 
-    def __init__(self, known: dict[int, T], core: frozenset[int], load: Callable[[], dict[int, T]]) -> None:
+    def __init__(self, known: dict[int, Value], core: frozenset[int], load: Callable[[], bytes]) -> None:
         super().__init__(known)
         self._core = core
-        self._load: Callable[[], dict[int, T]] | None = load
+        self._load: Callable[[], bytes] | None = load
 
     def _fill(self) -> None:
         load, self._load = self._load, None
         if load is not None:
-            everything = load()
+            everything = packing.unpack(load()).values
             everything.update(super().items())
             super().clear()
             super().update(sorted(everything.items()))
@@ -103,7 +87,7 @@ class LazyAttributes(dict[int, T]):
             self._fill()
         return super().get(tag, default)
 
-    def __missing__(self, tag: int) -> T:
+    def __missing__(self, tag: int) -> Value:
         if self._load is None or tag in self._core:
             raise KeyError(tag)
         self._fill()
@@ -151,7 +135,7 @@ class LazyAttributes(dict[int, T]):
     def __reduce__(self) -> tuple[Any, ...]:
         return dict, (list(self.items()),)
 
-    def copy(self) -> dict[int, T]:
+    def copy(self) -> dict[int, Value]:
         """A plain dictionary of everything."""
         self._fill()
         return super().copy()
@@ -161,12 +145,12 @@ class LazyAttributes(dict[int, T]):
         self._fill()
         return super().keys()
 
-    def values(self) -> ValuesView[T]:  # type: ignore[override]
+    def values(self) -> ValuesView[Value]:  # type: ignore[override]
         """As of any dictionary."""
         self._fill()
         return super().values()
 
-    def items(self) -> ItemsView[int, T]:  # type: ignore[override]
+    def items(self) -> ItemsView[int, Value]:  # type: ignore[override]
         """As of any dictionary."""
         self._fill()
         return super().items()
@@ -177,11 +161,8 @@ def pack_core(entity: Entity) -> bytes:
     identity, header, location = entity.identity, entity.header, entity.location
     core = core_tags()[identity.level]
     values = header.values
-    texts: Texts = {}
-    sequences: Sequences = {}
-    for tag in values.keys() & core:
-        _put(values[tag], tag, texts, sequences)
-    vrs = {tag: vr for tag, vr in header.vrs.items() if tag in core} if header.vrs else {}
+    # All VRs are here: an answer looks through them, whatever it asks for.
+    attributes = Header({tag: values[tag] for tag in values.keys() & core}, header.vrs)
     return _encode(
         (
             identity.patient,
@@ -193,9 +174,7 @@ def pack_core(entity: Entity) -> bytes:
             None
             if location is None
             else (location.uri, location.transfer_syntax_uid, location.size, location.mtime_ns),
-            texts,
-            sequences,
-            vrs,
+            msgspec.Raw(packing.pack(attributes)),
         )
     )
 
@@ -206,78 +185,20 @@ def pack_rest(header: Header) -> bytes:
     It is the same for all entities that have their attributes from one instance.
     """
     everywhere = core_tags()[Level.PATIENT]
-    texts: Texts = {}
-    sequences: Sequences = {}
-    for tag, value in header.values.items():
-        if tag not in everywhere:
-            _put(value, tag, texts, sequences)
-    return _encode((texts, sequences, {tag: vr for tag, vr in header.vrs.items() if tag not in everywhere}))
+    return packing.pack(Header({tag: value for tag, value in header.values.items() if tag not in everywhere}))
 
 
 def unpack(core: bytes, load_rest: Callable[[], bytes]) -> Entity:
-    """The entity of a record; ``load_rest`` is called when an attribute outside ``CORE`` is asked for."""
+    """The entity of a record; ``load_rest`` is called when an attribute outside ``core`` is asked for."""
     record = _decode_core(core)
-    values: dict[int, Value] = record.texts  # type: ignore[assignment]
-    if record.sequences:
-        _restore(record.sequences, values)
-    rest = _LazyRest(load_rest)
+    known = packing.unpack(memoryview(record.attributes))
     location = record.location
     identity = Identity(record.patient, record.study, record.series, record.instance)
-    core_of_level = core_tags()[identity.level]
+    tags_of_core = core_tags()[identity.level]
     return Entity(
         identity,
-        Header(
-            LazyAttributes(values, core_of_level, rest.values),
-            LazyAttributes(record.vrs, core_of_level, rest.vrs),
-        ),
+        Header(LazyAttributes(known.values, tags_of_core, load_rest), known.vrs),
         None if location is None else Location(*location),
         record.tally,
         record.order,
     )
-
-
-class _LazyRest:
-    """The second part, decoded once for values and once for VRs: hardly anything asks for both."""
-
-    __slots__ = ("_load",)
-
-    def __init__(self, load: Callable[[], bytes]) -> None:
-        self._load = load
-
-    def values(self) -> dict[int, Value]:
-        record = _decode_rest(self._load())
-        values: dict[int, Value] = record.texts  # type: ignore[assignment]
-        _restore(record.sequences, values)
-        return values
-
-    def vrs(self) -> dict[int, str]:
-        return _decode_rest(self._load()).vrs
-
-
-def _put(value: Value, tag: int, texts: Texts, sequences: Sequences) -> None:
-    if isinstance(value, str):
-        texts[tag] = value
-    else:
-        sequences[tag] = [_item(item) for item in value]
-
-
-def _item(header: Header) -> list[Any]:
-    texts: Texts = {}
-    sequences: Sequences = {}
-    for tag, value in header.values.items():
-        _put(value, tag, texts, sequences)
-    return [texts, sequences, header.vrs]
-
-
-def _restore(sequences: Sequences, values: dict[int, Value]) -> None:
-    for tag, items in sequences.items():
-        values[tag] = tuple(_restored_item(item) for item in items)
-
-
-def _restored_item(item: list[Any]) -> Header:
-    texts, sequences, vrs = item
-    values: dict[int, Value] = texts
-    if sequences:
-        _restore(sequences, values)
-        values = dict(sorted(values.items()))
-    return Header(values, vrs)

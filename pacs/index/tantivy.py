@@ -40,6 +40,9 @@ FIRST_PAGE = 256
 LARGEST_PAGE = 65_536
 """Hits that a search asks for at a time: few at first, for the first answer to come at once, then more."""
 
+FEW_TERMS = 64
+"""So many terms are sought one by one. A set of terms takes 0.2 ms to be made, be it small or large."""
+
 _EVERY = "*"
 
 
@@ -131,9 +134,8 @@ class TantivyIndex:
         if not keys:
             return {}
         searcher = self._searcher()
-        query = tantivy.Query.term_set_query(self._schema, f"key{level}", [_key(key) for key in keys])
-        found = (entity for entity in self._hits(searcher, query, len(keys)))
-        return {entity.identity.key: entity for entity in found}
+        query = self._any(f"key{level}", [_key(key) for key in keys])
+        return {entity.identity.key: entity for entity in self._hits(searcher, query, len(keys))}
 
     def search(self, level: Level, where: Node) -> Iterator[Entity]:
         """Candidates for ``where``, from the commit that is newest now."""
@@ -226,21 +228,27 @@ class TantivyIndex:
                 return tantivy.Query.term_query(self._schema, field, _EVERY)
             case plans.Nothing():
                 return tantivy.Query.empty_query()
-            case plans.AnyTerm((term,)):
-                return tantivy.Query.term_query(self._schema, field, term)
             case plans.AnyTerm(terms):
-                return tantivy.Query.term_set_query(self._schema, field, list(terms))
+                return self._any(field, terms)
             case plans.Prefix(text):
-                return self._fitting(field, text, ".*")
+                # What a regular expression would find too, but takes 0.2 ms to be made.
+                return tantivy.Query.fuzzy_term_query(self._schema, field, text, distance=0, prefix=True)
             case plans.Pattern(prefix, expression):
-                return self._fitting(field, prefix, expression)
+                return tantivy.Query.regex_query(self._schema, field, plans.escape(prefix) + expression)
             case plans.Both(children):
                 return self._joined(tantivy.Occur.Must, level, children)
             case plans.Either(children):
                 return self._joined(tantivy.Occur.Should, level, children)
 
-    def _fitting(self, field: str, prefix: str, expression: str) -> tantivy.Query:
-        return tantivy.Query.regex_query(self._schema, field, plans.escape(prefix) + expression)
+    def _any(self, field: str, terms: Sequence[str]) -> tantivy.Query:
+        if len(terms) > FEW_TERMS:
+            return tantivy.Query.term_set_query(self._schema, field, terms)
+        return tantivy.Query.boolean_query(
+            [
+                (tantivy.Occur.Should, tantivy.Query.term_query(self._schema, field, term, "basic"))
+                for term in terms
+            ]
+        )
 
     def _joined(self, occur: tantivy.Occur, level: Level, children: Iterable[plans.Plan]) -> tantivy.Query:
         return tantivy.Query.boolean_query([(occur, self._query(level, child)) for child in children])
