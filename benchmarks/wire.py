@@ -71,6 +71,22 @@ def encode_identifier(values: Mapping[int, str | bytes]) -> bytes:
     return bytes(out)
 
 
+def decode_identifier(data: bytes) -> dict[int, bytes]:
+    """The elements of an Implicit VR Little Endian data set by tag, padding removed.
+
+    Ends before the first sequence of undefined length.
+    """
+    values = {}
+    at = 0
+    while at + 8 <= len(data):
+        group, element, length = struct.unpack_from("<HHI", data, at)
+        if length == 0xFFFFFFFF:
+            break
+        values[group << 16 | element] = data[at + 8 : at + 8 + length].rstrip(b"\0 ")
+        at += 8 + length
+    return values
+
+
 def encode_command(command: Command) -> bytes:
     """The command set, with its group length."""
     body = bytearray()
@@ -119,6 +135,9 @@ class Association:
     _message_id: int = 0
 
     def __enter__(self) -> Self:
+        return self.open()
+
+    def open(self) -> Self:
         """Connect and negotiate. Raises Rejected, Broken, OSError."""
         self._socket = socket.create_connection((self.host, self.port), self.timeout)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -158,6 +177,10 @@ class Association:
         self._socket.sendall(struct.pack(">BxI4x", 5, 4))
         while self._read_pdu()[0] != 6:
             pass
+
+    def close(self) -> None:
+        """Close the connection without a word."""
+        self._socket.close()
 
     def abort(self) -> None:
         """A-ABORT, and close."""
