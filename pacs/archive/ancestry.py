@@ -59,6 +59,14 @@ def without(tags: frozenset[int], node: Node) -> Node:
             return Everything() if tags & first_tags(node) else node
 
 
+def parted(node: Node, tags: frozenset[int]) -> tuple[Node, Node]:
+    """``node`` as two that both must match, of which the first does not look at ``tags``."""
+    children = node.children if isinstance(node, And) else (node,)
+    free = tuple(child for child in children if not tags & first_tags(child))
+    bound = tuple(child for child in children if tags & first_tags(child))
+    return And(free), And(bound)
+
+
 class Ancestry:
     """Computed attributes of the entities above others, remembered for one query."""
 

@@ -46,7 +46,7 @@ class Answerer:
         values.update(self._own)
         vrs = dict(self._vrs)
         if header.vrs:
-            vrs.update((tag, vr) for tag, vr in header.vrs.items() if tag in values)
+            vrs.update((tag, header.vrs[tag]) for tag in values.keys() & header.vrs.keys())
         answer = Header(values, vrs)
         for fill in self._fills:
             fill(header, answer)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from pacs.archive.ancestry import Ancestry, computed_above, without
+from pacs.archive.ancestry import Ancestry, computed_above, first_tags, parted, without
 from pacs.archive.answer import Answerer
 from pacs.dicom.header import Header
 from pacs.dicom.level import Level
@@ -52,17 +52,19 @@ class Find:
         from_above = computed_above(level, where)
         if not from_above:
             matches = matcher(where)
-            for entity in self._candidates(level, where):
+            for entity in self._index.search(level, where):
                 if matches(entity.header):
                     yield entity
             return
         # The entity does not hold these attributes: the index looks for the rest, the matcher sees all.
-        matches = matcher(where)
-        for entity in self._candidates(level, without(from_above, where)):
+        own, above = parted(where, from_above)
+        matches, above_matches = matcher(own), matcher(above)
+        tags_above = first_tags(above)
+        for entity in self._index.search(level, without(from_above, where)):
             header = entity.header
-            values = header.values | ancestry.values(entity.identity, level, from_above)
-            if matches(Header(values, header.vrs)):
+            if not matches(header):
+                continue
+            values = {tag: value for tag in tags_above if (value := header.values.get(tag)) is not None}
+            values.update(ancestry.values(entity.identity, level, from_above))
+            if above_matches(Header(values, header.vrs)):
                 yield entity
-
-    def _candidates(self, level: Level, where: Node) -> Iterator[Entity]:
-        return self._index.search(level, where)
