@@ -306,7 +306,7 @@ def test_an_answer_without_keys_is_empty(index: CountingIndex) -> None:
         ("chrH31.dcm", "YAMADA*"),
         ("chrH32.dcm", "山田^太郎"),
         ("chrI2.dcm", "洪*"),
-        ("chrRuss.dcm", "ЛЮК*"),  # noqa: RUF001
+        ("chrRuss.dcm", "ЛЮК*"),
         ("chrGreek.dcm", "διον*"),
         ("chrGerm.dcm", "Äneas^*"),
         ("chrX1.dcm", "*王^小東*"),
