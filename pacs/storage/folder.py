@@ -70,6 +70,8 @@ class Folders:
         while relative:
             try:
                 os.rmdir(self._root / relative)
+            except FileNotFoundError:
+                pass
             except OSError:
                 return
             with self._lock:

@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pacs.errors import OutOfResources
+from pacs.storage.journal import (
+    MAGIC,
+    SEGMENT_RECORDS,
+    SUFFIX,
+    Addition,
+    Journal,
+    Record,
+    Removal,
+    decode_records,
+    encode_record,
+)
+from pacs.storage.journal_reader import JournalReader
+
+additions = st.builds(
+    Addition, st.text(max_size=30), st.just("1.2"), st.integers(0, 2**60), st.integers(0, 2**62)
+)
+records = st.lists(additions | st.builds(Removal, st.text(max_size=30), st.text(max_size=30)), max_size=8)
+
+
+def addition(number: int) -> Addition:
+    return Addition(f"uri-{number}", "1.2", number, 0)
+
+
+def segments(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f"*{SUFFIX}"))
+
+
+def read_all(reader: JournalReader) -> list[Record]:
+    """As a consumer does: poll until a poll brings nothing, forget all."""
+    found = []
+    while entries := reader.poll():
+        found += [entry.record for entry in entries]
+        reader.forget(entries)
+    return found
+
+
+@given(records)
+def test_records_are_decoded_as_they_were_encoded(written: list[Record]) -> None:
+    data = b"".join(map(encode_record, written))
+    assert [record for record, _ in decode_records(data)] == written
+
+
+@settings(max_examples=30, deadline=None)
+@given(records.filter(bool))
+def test_cut_at_any_byte_the_whole_records_are_read_and_no_other(written: list[Record]) -> None:
+    encoded = list(map(encode_record, written))
+    data = b"".join(encoded)
+    ends = [sum(map(len, encoded[: count + 1])) for count in range(len(encoded))]
+    for cut in range(len(data) + 1):
+        whole = sum(end <= cut for end in ends)
+        assert [record for record, _ in decode_records(data[:cut])] == written[:whole]
+
+
+@settings(max_examples=100, deadline=None)
+@given(records.filter(bool), st.data())
+def test_a_changed_byte_hides_its_record_and_what_follows(written: list[Record], data: st.DataObject) -> None:
+    encoded = list(map(encode_record, written))
+    whole = bytearray(b"".join(encoded))
+    position = data.draw(st.integers(0, len(whole) - 1))
+    whole[position] ^= data.draw(st.integers(1, 255))
+    found = [record for record, _ in decode_records(bytes(whole))]
+    ends = [sum(map(len, encoded[: count + 1])) for count in range(len(encoded))]
+    assert found == written[: sum(end <= position for end in ends)]
+
+
+@given(st.binary(max_size=200))
+def test_noise_holds_no_record(noise: bytes) -> None:
+    assert list(decode_records(noise)) == []
+
+
+def test_committed_records_are_read_by_another_process_while_their_producer_lives(tmp_path: Path) -> None:
+    producer, reader = Journal(tmp_path), JournalReader(Journal(tmp_path))
+    producer.record([addition(1), addition(2)])
+    assert read_all(reader) == [addition(1), addition(2)]
+    producer.record([addition(3), Removal("1.2", "uri-1")])
+    assert read_all(reader) == [addition(3), Removal("1.2", "uri-1")]
+    assert len(segments(tmp_path)) == 1, "its producer may still write to it"
+    producer.close()
+    read_all(reader)
+    assert segments(tmp_path) == []
+
+
+def test_a_segment_stays_until_all_its_records_are_forgotten(tmp_path: Path) -> None:
+    producer, reader = Journal(tmp_path), JournalReader(Journal(tmp_path))
+    producer.record([addition(1), addition(2)])
+    producer.close()
+    entries = reader.poll()
+    assert reader.poll() == []
+    reader.forget(entries[:1])
+    assert len(segments(tmp_path)) == 1
+    assert [entry.record for entry in JournalReader(Journal(tmp_path)).poll()] == [addition(1), addition(2)]
+    reader.forget(entries[1:])
+    assert segments(tmp_path) == []
+
+
+def test_own_records_come_through_memory_and_their_segments_go_when_they_are_forgotten(
+    tmp_path: Path,
+) -> None:
+    journal = Journal(tmp_path)
+    reader = JournalReader(journal)
+    entries = journal.record([addition(number) for number in range(SEGMENT_RECORDS)])
+    more = journal.record([addition(-1)])
+    assert reader.poll() == []
+    assert len(segments(tmp_path)) == 2
+    reader.forget(list(entries))
+    assert len(segments(tmp_path)) == 1
+    reader.forget(list(more))
+    journal.close()
+    assert segments(tmp_path) == []
+
+
+def test_many_producers_lose_nothing_and_keep_their_order(tmp_path: Path) -> None:
+    producers = [Journal(tmp_path) for _ in range(4)]
+
+    def write(number: int) -> None:
+        for count in range(300):
+            producers[number].record([Addition(f"{number}", "1.2", count, 0)])
+        producers[number].close()
+
+    threads = [Thread(target=write, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    reader = JournalReader(Journal(tmp_path))
+    found: list[Record] = []
+    deadline = time.monotonic() + 60
+    while segments(tmp_path) or any(thread.is_alive() for thread in threads):
+        found += read_all(reader)
+        assert time.monotonic() < deadline
+    assert len(found) == 1200
+    for number in range(4):
+        sizes = [r.size for r in found if isinstance(r, Addition) and r.uri == str(number)]
+        assert sizes == list(range(300))
+
+
+def test_one_sync_serves_all_threads_that_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(tmp_path)
+    journal.record([addition(0)])
+    syncs = 0
+    real = os.fdatasync
+
+    def slow(descriptor: int) -> None:
+        nonlocal syncs
+        syncs += 1
+        time.sleep(0.02)
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", slow)
+
+    def work() -> None:
+        for number in range(5):
+            journal.record([addition(number)])
+
+    threads = [Thread(target=work) for _ in range(8)]
+    began = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert time.monotonic() - began < 40 * 0.02 / 2
+    assert syncs <= 20
+
+
+def test_a_sync_that_fails_is_told_to_all_it_should_have_served_and_not_to_later_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(tmp_path)
+    first, second = journal.append([addition(1)]), journal.append([addition(2)])
+
+    def failing(descriptor: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", failing)
+        with pytest.raises(OutOfResources):
+            journal.commit(first)
+    with pytest.raises(OutOfResources):
+        journal.commit(second)
+    journal.record([addition(3)])
+    journal.close()
+    assert addition(3) in read_all(JournalReader(Journal(tmp_path)))
+
+
+def test_a_write_cut_short_leaves_no_torn_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(tmp_path)
+    journal.record([addition(1)])
+    real = os.write
+    calls = 0
+
+    def full(descriptor: int, data: bytes) -> int:
+        nonlocal calls
+        calls += 1
+        if calls > 1:
+            raise OSError(28, "No space left on device")
+        return real(descriptor, data[:5])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", full)
+        with pytest.raises(OutOfResources, match="space"):
+            journal.append([addition(2)])
+    journal.record([addition(3)])
+    journal.close()
+    assert read_all(JournalReader(Journal(tmp_path))) == [addition(1), addition(3)]
+
+
+def test_what_a_killed_producer_had_committed_is_read_and_its_segment_removed(tmp_path: Path) -> None:
+    code = (
+        "import sys, pathlib; from pacs.storage.journal import Journal, Addition;"
+        "j = Journal(pathlib.Path(sys.argv[1])); n = 0\n"
+        "while True:\n"
+        "    j.record([Addition(f'uri-{n}', '1.2', n, 0)]); n += 1; print(n, flush=True)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        for _ in range(200):
+            committed = int(process.stdout.readline())
+        process.kill()
+        committed = max([committed, *map(int, process.stdout.read().split())])
+        process.wait()
+    found = read_all(JournalReader(Journal(tmp_path)))
+    assert found[:committed] == [addition(number) for number in range(committed)]
+    assert segments(tmp_path) == []
+
+
+@pytest.mark.parametrize("content", [b"", MAGIC[:3], MAGIC, b"something else", MAGIC + b"\x09\0\0\0"])
+def test_a_segment_without_a_whole_record_is_passed_over_and_removed(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / f"host.1.0-0{SUFFIX}").write_bytes(content)
+    assert read_all(JournalReader(Journal(tmp_path))) == []
+    assert segments(tmp_path) == []
+
+
+def test_a_long_segment_is_read_piece_by_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pacs.storage.journal_reader.READ_BYTES", 512)
+    producer = Journal(tmp_path)
+    producer.record([addition(number) for number in range(500)])
+    reader = JournalReader(Journal(tmp_path))
+    assert len(read_all(reader)) == 500
+    producer.close()
+    read_all(reader)
+    assert segments(tmp_path) == []
