@@ -13,6 +13,7 @@ import click
 
 from benchmarks import machine, report
 from benchmarks.measurement import Sample, rows
+from benchmarks.program import Missing, program
 from benchmarks.scenario import bulk, find, growth, move, store
 from benchmarks.server import Product
 from benchmarks.workspace import Workspace, workspace
@@ -63,6 +64,9 @@ SCENARIOS: Mapping[str, Callable[[Workspace, Plan], Iterator[Sample]]] = {
 }
 
 
+_PROGRAMS = {Product.ORTHANC: "Orthanc", Product.DCMQRSCP: "dcmqrscp"}
+
+
 @click.command()
 @click.argument("scenarios", nargs=-1, type=click.Choice(list(SCENARIOS)))
 @click.option("--rounds", default=3, show_default=True, help="Rounds of each measure; the median counts.")
@@ -88,6 +92,14 @@ def main(
     """Measure SCENARIOS (all, when none is named) side by side with Orthanc and dcmqrscp."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     plan = Plan([Product(name) for name in products], rounds, scale)
+    try:
+        for needed in ("storescu", "findscu", "movescu", "storescp"):
+            program(needed)
+        for product in plan.products:
+            if product in _PROGRAMS:
+                program(_PROGRAMS[product])
+    except Missing as error:
+        raise click.ClickException(str(error)) from error
     complete = scale == 1.0 and set(plan.products) == set(Product)
     with workspace(folder) as space:
         description = machine.describe(space.root)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.program import program
 from benchmarks.server import MAX_PDU, SINK_AE_TITLE, Server, environment, free_port
 from benchmarks.wire import IMPLICIT, STUDY_ROOT_FIND, Association, encode_identifier
 
@@ -32,7 +33,7 @@ def store(server: Server, associations: Sequence[Sequence[Path]]) -> None:
     processes = [
         subprocess.Popen(
             [
-                *("storescu", "-ll", "fatal", "-nh", "-aec", server.ae_title, "-pdu", str(MAX_PDU)),
+                *(program("storescu"), "-ll", "fatal", "-nh", "-aec", server.ae_title, "-pdu", str(MAX_PDU)),
                 *("-xe", "+sd", "127.0.0.1", str(server.port), *map(str, folders)),
             ],
             env=environment(),
@@ -51,7 +52,7 @@ def find_with_findscu(server: Server, matching: dict[int, str]) -> float:
     keys = []
     for tag, value in {QUERY_LEVEL: "STUDY", **dict.fromkeys(RETURN_KEYS, ""), **matching}.items():
         keys += ["-k", f"{tag >> 16:04x},{tag & 0xFFFF:04x}={value}"]
-    command = ["findscu", "-q", "-S", "-aec", server.ae_title, "-pdu", str(MAX_PDU), *keys]
+    command = [program("findscu"), "-q", "-S", "-aec", server.ae_title, "-pdu", str(MAX_PDU), *keys]
     started = time.perf_counter()
     subprocess.run(
         [*command, "127.0.0.1", str(server.port)], env=environment(), check=True, stdout=subprocess.DEVNULL
@@ -114,10 +115,8 @@ def visible_instances(server: Server, studies: Sequence[tuple[str, Sequence[str]
 def sink() -> Iterator[int]:
     """A storescp that throws away what it receives; the port it listens on."""
     port = free_port()
-    process = subprocess.Popen(
-        ["storescp", "-q", "--ignore", "-aet", SINK_AE_TITLE, "-pdu", str(MAX_PDU), "+xa", str(port)],
-        env=environment(),
-    )
+    options = ["-q", "--ignore", "-aet", SINK_AE_TITLE, "+xa", "-pdu", str(MAX_PDU)]
+    process = subprocess.Popen([program("storescp"), *options, str(port)], env=environment())
     try:
         yield port
     finally:
@@ -129,8 +128,8 @@ def move(server: Server, study_instance_uid: str) -> None:
     """C-MOVE of one study to the sink, with movescu. Raises CalledProcessError."""
     subprocess.run(
         [
-            *("movescu", "-q", "-S", "-aec", server.ae_title, "-aem", SINK_AE_TITLE, "-pdu", str(MAX_PDU)),
-            *("-k", "0008,0052=STUDY", "-k", f"0020,000d={study_instance_uid}"),
+            *(program("movescu"), "-q", "-S", "-aec", server.ae_title, "-aem", SINK_AE_TITLE),
+            *("-pdu", str(MAX_PDU), "-k", "0008,0052=STUDY", "-k", f"0020,000d={study_instance_uid}"),
             *("127.0.0.1", str(server.port)),
         ],
         env=environment(),

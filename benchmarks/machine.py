@@ -8,6 +8,8 @@ import re
 import subprocess
 from pathlib import Path
 
+from benchmarks.program import Missing, program
+
 
 def describe(folder: Path) -> str:
     """One sentence: processor, memory, file system of ``folder``, versions."""
@@ -33,11 +35,11 @@ def _file_system(folder: Path) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
-def _version(program: str) -> str:
+def _version(name: str) -> str:
     try:
-        text = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
-    except OSError:
+        path = program(name)
+        text = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
+    except (OSError, Missing):
         return ""
     found = re.search(r"\d+\.\d+\.\d+", text)
-    name = "DCMTK" if program == "storescu" else program
-    return f"{name} {found[0]}" if found else ""
+    return f"{'DCMTK' if name == 'storescu' else name} {found[0]}" if found else ""

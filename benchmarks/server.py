@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from benchmarks.program import pacs, program
 from benchmarks.wire import VERIFICATION, Association, Broken, Rejected
 
 SINK_AE_TITLE = "SINK"
@@ -90,15 +90,14 @@ def running(product: Product, folder: Path, sink_port: int = 0) -> Iterator[Serv
 
 def _ours(folder: Path, port: int, sink_port: int) -> list[str]:
     data = folder / "data"
-    pacs = str(Path(sys.executable).parent / "pacs")
     if sink_port:
         subprocess.run(
-            [pacs, "peer", "add", SINK_AE_TITLE, "127.0.0.1", str(sink_port), "--data", str(data)],
+            [pacs(), "peer", "add", SINK_AE_TITLE, "127.0.0.1", str(sink_port), "--data", str(data)],
             check=True,
             stdout=subprocess.DEVNULL,
         )
     return [
-        *(pacs, "serve", "--data", str(data), "--ae-title", "PACS", "--bind", "127.0.0.1"),
+        *(pacs(), "serve", "--data", str(data), "--ae-title", "PACS", "--bind", "127.0.0.1"),
         *("--dimse-port", str(port), "--http-port", "0", "--auth", "none"),
     ]
 
@@ -123,7 +122,7 @@ def _orthanc(folder: Path, port: int, sink_port: int) -> list[str]:
         "DicomModalities": {"sink": [SINK_AE_TITLE, "127.0.0.1", sink_port or 104]},
     }
     configuration.write_text(json.dumps(settings, indent=1))
-    return ["Orthanc", str(configuration)]
+    return [program("Orthanc"), str(configuration)]
 
 
 def _dcmqrscp(folder: Path, port: int, sink_port: int) -> list[str]:
@@ -136,7 +135,7 @@ def _dcmqrscp(folder: Path, port: int, sink_port: int) -> list[str]:
         "VendorTable BEGIN\nVendorTable END\n"
         f"AETable BEGIN\nPACS {storage} RW (500, 1024mb) ANY\nAETable END\n"
     )
-    return ["dcmqrscp", "-c", str(configuration)]
+    return [program("dcmqrscp"), "-c", str(configuration)]
 
 
 _COMMANDS = {Product.OURS: _ours, Product.ORTHANC: _orthanc, Product.DCMQRSCP: _dcmqrscp}
