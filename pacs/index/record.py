@@ -12,11 +12,12 @@ from typing import Any
 
 import msgspec
 
-from pacs.dicom import packing, tags
+from pacs.dicom import tags
 from pacs.dicom.attribute import COMPUTED, LEVEL_ATTRIBUTES, vr_dictionary
 from pacs.dicom.header import Header, Value
 from pacs.dicom.level import Level
 from pacs.dicom.location import Location
+from pacs.index import packing
 from pacs.index.protocol import Entity, Identity
 
 RECORD_VERSION = 1

@@ -9,7 +9,6 @@ One process writes, under its lease; others may read. tantivy gives every reader
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,16 +18,14 @@ from typing import cast
 
 import tantivy
 
-from pacs.dicom import tags
-from pacs.dicom.header import Value
 from pacs.dicom.level import Level
 from pacs.errors import IndexUnavailable
 from pacs.index import plan as plans
+from pacs.index.document import EVERY, Document, Documents, key_term, parent_term
 from pacs.index.folder import ADVICE, IndexFolder
-from pacs.index.hierarchy import COMPUTED_TAGS, is_below
+from pacs.index.hierarchy import is_below
 from pacs.index.protocol import Changes, Entity, Identity
-from pacs.index.record import pack_core, pack_rest, unpack
-from pacs.index.terms import Terms
+from pacs.index.record import unpack
 from pacs.query.tree import Node
 
 logger = logging.getLogger(__name__)
@@ -42,8 +39,6 @@ LARGEST_PAGE = 65_536
 
 FEW_TERMS = 64
 """So many terms are sought one by one. A set of terms takes 0.2 ms to be made, be it small or large."""
-
-_EVERY = "*"
 
 
 class TantivyIndex:
@@ -60,7 +55,7 @@ class TantivyIndex:
         self._lock = threading.Lock()
         self._writer: tantivy.IndexWriter | None = None
         self._schema = _schema()
-        self._documents = _Documents()
+        self._documents = Documents()
         if writable:
             check_lease()
             self._folder.prepare()
@@ -101,10 +96,10 @@ class TantivyIndex:
             try:
                 writer = self._writing(index)
                 for identity in changes.drop:
-                    writer.delete_documents_by_term(f"key{identity.level}", _key(identity.key))
-                for document, identity in self._documents.of(changes.put):
-                    writer.delete_documents_by_term(f"key{identity.level}", _key(identity.key))
-                    writer.add_document(document)
+                    writer.delete_documents_by_term(f"key{identity.level}", key_term(identity.key))
+                for document in self._documents.of(changes.put):
+                    writer.delete_documents_by_term(f"key{document.level}", document.key)
+                    writer.add_document(_document(document))
                 self._check_lease()
                 writer.commit()
                 index.reload()
@@ -134,7 +129,7 @@ class TantivyIndex:
         if not keys:
             return {}
         searcher = self._searcher()
-        query = self._any(f"key{level}", [_key(key) for key in keys])
+        query = self._any(f"key{level}", [key_term(key) for key in keys])
         return {entity.identity.key: entity for entity in self._hits(searcher, query, len(keys))}
 
     def search(self, level: Level, where: Node) -> Iterator[Entity]:
@@ -143,7 +138,7 @@ class TantivyIndex:
 
     def children(self, level: Level, parent: Identity) -> Iterator[Entity]:
         """The entities of ``level`` below ``parent``."""
-        query = self._query(level, plans.AnyTerm((_parent_term(parent),)))
+        query = self._query(level, plans.AnyTerm((parent_term(parent),)))
         found = self._pages(self._searcher(), query)
         return (entity for entity in found if is_below(entity.identity, parent))
 
@@ -225,7 +220,7 @@ class TantivyIndex:
         field = f"terms{level}"
         match plan:
             case plans.All():
-                return tantivy.Query.term_query(self._schema, field, _EVERY)
+                return tantivy.Query.term_query(self._schema, field, EVERY)
             case plans.Nothing():
                 return tantivy.Query.empty_query()
             case plans.AnyTerm(terms):
@@ -264,59 +259,15 @@ def _schema() -> tantivy.Schema:
     return builder.build()
 
 
+def _document(document: Document) -> tantivy.Document:
+    made = tantivy.Document()
+    made.add_text(f"key{document.level}", document.key)
+    made.add_text(f"terms{document.level}", document.terms)
+    made.add_bytes("core", document.core)
+    made.add_bytes("rest", document.rest)
+    return made
+
+
 def _count(searcher: tantivy.Searcher, query: tantivy.Query) -> int:
     # The type stubs leave out that a search tells its count.
     return int(getattr(searcher.search(query, 1, count=True), "count"))  # noqa: B009
-
-
-def _key(key: str) -> str:
-    """A key as a term: such that have no UTF-8 form, or an unlikely length, by their digest."""
-    return key if key.isascii() and len(key) <= 200 else _digest(key)
-
-
-def _digest(text: str) -> str:
-    return "#" + hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-
-
-def _parent_term(parent: Identity) -> str:
-    return f"<{parent.level}{_digest(parent.key)}"
-
-
-class _Documents:
-    """Makes documents of entities.
-
-    Instance, series, study and patient of one instance share all but a few attributes; what is the same
-    for them is made once.
-    """
-
-    def __init__(self) -> None:
-        self._terms = Terms()
-
-    def of(self, entities: Iterable[Entity]) -> Iterator[tuple[tantivy.Document, Identity]]:
-        """A document for each entity, in their order."""
-        shared: dict[str, tuple[dict[int, Value], str, bytes]] = {}
-        for entity in entities:
-            identity, header = entity.identity, entity.header
-            common = {tag: value for tag, value in header.values.items() if tag not in COMPUTED_TAGS}
-            uid = header.text(tags.SOP_INSTANCE_UID)
-            if uid not in shared or shared[uid][0] != common:
-                terms = " ".join(self._terms.of(header, COMPUTED_TAGS))
-                shared[uid] = common, terms, pack_rest(header)
-            _, terms, rest = shared[uid]
-            level = identity.level
-            own = [_EVERY, *_parent_terms(identity), *self._terms.of_tags(header, COMPUTED_TAGS)]
-            document = tantivy.Document()
-            document.add_text(f"key{level}", _key(identity.key))
-            document.add_text(f"terms{level}", f"{' '.join(own)} {terms}")
-            document.add_bytes("core", pack_core(entity))
-            document.add_bytes("rest", rest)
-            yield document, identity
-
-
-def _parent_terms(identity: Identity) -> Iterator[str]:
-    """The terms by which ``children`` finds what is below a patient, study or series."""
-    yield _parent_term(Identity(identity.patient))
-    if identity.level > Level.STUDY:
-        yield _parent_term(Identity(identity.patient, identity.study))
-    if identity.level > Level.SERIES:
-        yield _parent_term(Identity(identity.patient, identity.study, identity.series))
