@@ -198,7 +198,7 @@ TABLE: tuple[Setting, ...] = (
         "import-processes",
         Kind("N", "processes; 0 is one a processor", quantity.count),
         "0",
-        "How many processes pacs index reads files with.",
+        "How many processes read files for 'pacs index' and for making the index anew.",
     ),
     Setting(
         "log-format",

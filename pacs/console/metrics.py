@@ -11,7 +11,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from flask import Blueprint, Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -126,6 +134,14 @@ class Gauges(Collector):
             for label, value in values.items():
                 family.add_metric([label] if gauge.label else [], value)
             yield family
+
+
+def new_registry(gauges: Sequence[Gauge]) -> CollectorRegistry:
+    """A registry with ``gauges``, and memory, processor time and files of this process."""
+    registry = CollectorRegistry()
+    registry.register(Gauges(gauges))
+    ProcessCollector(registry=registry)
+    return registry
 
 
 def blueprint(registry: CollectorRegistry) -> Blueprint:

@@ -1,0 +1,56 @@
+"""SIGTERM and SIGINT: the first asks to stop, the second to hurry.
+
+Signals wake the main thread through a socket: a handler must not touch what the thread that it interrupts
+holds.
+"""
+
+from __future__ import annotations
+
+import select
+import signal
+import socket
+from types import FrameType
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class StoppedEarly(BaseException):
+    """A signal came while there was nothing yet to end in order."""
+
+
+class Shutdown:
+    """Listens to signals from its making on. For the main thread only."""
+
+    def __init__(self) -> None:
+        self._asked, self._asking = socket.socketpair()
+        self._asked.setblocking(False)
+        self._asking.setblocking(False)
+        self._before = [(number, signal.signal(number, self._handle)) for number in SIGNALS]
+        self._orderly = False
+
+    def from_now_on_orderly(self) -> None:
+        """Signals so far raised StoppedEarly; from now on ``wait`` returns for them."""
+        self._orderly = True
+
+    def request(self) -> None:
+        """Ask to stop, from any thread."""
+        self._asking.send(b"\0")
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait for a request, for ``seconds`` at most; whether one came."""
+        ready, _, _ = select.select([self._asked], [], [], seconds)
+        if ready:
+            self._asked.recv(1)
+        return bool(ready)
+
+    def close(self) -> None:
+        """Give the signals back."""
+        for number, handler in self._before:
+            signal.signal(number, handler)
+        self._asked.close()
+        self._asking.close()
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if not self._orderly:
+            raise StoppedEarly
+        self.request()
