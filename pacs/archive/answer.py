@@ -26,15 +26,17 @@ class Answerer:
         keys = sorted(query.keys, key=lambda key: key.tag)
         self._level = query.level
         self._ancestry = ancestry
-        self._empty: dict[int, Value] = {key.tag: () if key.vr == "SQ" else "" for key in keys}
+        self._blank: dict[int, Value] = {key.tag: () if key.vr == "SQ" else "" for key in keys}
         own = {
             tags.QUERY_RETRIEVE_LEVEL: query.level.name,
             tags.RETRIEVE_AE_TITLE: retrieve_ae_title,
             tags.INSTANCE_AVAILABILITY: "ONLINE",
         }
-        self._own: dict[int, Value] = {tag: value for tag, value in own.items() if tag in self._empty}
+        self._blank.update((tag, value) for tag, value in own.items() if tag in self._blank)
         above = frozenset().union(*(COMPUTED[level] for level in Level if level < query.level))
-        self._from_above = above & self._empty.keys()
+        self._from_above = above & self._blank.keys()
+        # Only these are looked up: an index may have to read more to know that an attribute is not there.
+        self._asked = tuple(self._blank.keys() - own.keys() - self._from_above)
         self._fills = _fills(tuple(keys), _sequences_asked(query.where))
         self._vrs = _own_vrs(tuple(keys))
 
@@ -42,8 +44,11 @@ class Answerer:
         """The answer for ``entity``."""
         header = entity.header
         get = header.values.get
-        values = {tag: get(tag, empty) for tag, empty in self._empty.items()}
-        values.update(self._own)
+        values = self._blank.copy()
+        for tag in self._asked:
+            value = get(tag)
+            if value is not None:
+                values[tag] = value
         vrs = dict(self._vrs)
         if header.vrs:
             vrs.update((tag, header.vrs[tag]) for tag in values.keys() & header.vrs.keys())

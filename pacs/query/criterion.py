@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pacs.dicom.attribute import SINGLE_TEXT_VRS, keyword_of
+from pacs.dicom.attribute import SINGLE_TEXT_VRS, TEMPORAL_VRS, keyword_of
 from pacs.errors import InvalidQuery
 from pacs.query.model import Negotiated
 from pacs.query.moment import date_span, date_time_span, time_span
@@ -29,8 +29,6 @@ WILDCARD_VRS = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UN", 
 Ends = tuple[str | None, str | None]
 """The ends of a range; None is an open one."""
 
-_FORMS = {"DA": "YYYYMMDD-YYYYMMDD", "TM": "HHMMSS-HHMMSS", "DT": "YYYYMMDDHHMMSS-YYYYMMDDHHMMSS"}
-
 
 def criterion(path: Path, vr: str, text: str, options: Negotiated, offset: str = "") -> Node:
     """The node for a key's value; Everything where it matches all (C.2.2.2.3).
@@ -45,7 +43,7 @@ def criterion(path: Path, vr: str, text: str, options: Negotiated, offset: str =
         return Everything()
     if vr == "PN":
         return any_of([_person_name(path, value, options.fuzzy) for value in values])
-    if vr in _FORMS:
+    if vr in TEMPORAL_VRS:
         return any_of([_temporal(path, vr, value, offset) for value in values])
     patterns: list[Node] = []
     if vr in WILDCARD_VRS:
@@ -133,4 +131,4 @@ def _person_name(path: Path, pattern: str, fuzzy: bool) -> Node:
 
 def _no_range(tag: int, vr: str) -> InvalidQuery:
     name = keyword_of(tag) or f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
-    return InvalidQuery(f"{name} is no range of the form {_FORMS[vr]}")
+    return InvalidQuery(f"{name} is no range a-b, a- or -b of {vr}")

@@ -133,6 +133,7 @@ def test_a_range_of_what_is_no_date_is_refused(keyword: str, value: str) -> None
     with pytest.raises(InvalidQuery) as caught:
         where(**{keyword: value})
     assert keyword in str(caught.value)
+    assert len(str(caught.value)) <= 64
     assert value not in str(caught.value)
 
 
