@@ -31,7 +31,7 @@ _FORMATS: dict[str, tuple[str, bool]] = {
 
 _LONG_VRS = BULK_VRS | {"SQ", "SV", "UC", "UN", "UR", "UT", "UV"}
 _PADDED_WITH_NULL = frozenset({"UI", "UN"}) | BULK_VRS
-_CHARSET_VRS = TEXT_VRS | {"UN"}
+_CHARSET_VRS = TEXT_VRS | {"UN", "UR"}
 _by_tag: Callable[[tuple[int, Value]], int] = itemgetter(0)
 
 
@@ -70,6 +70,10 @@ def answer_charset(header: Header, wanted: str) -> str:
     return choose_charset(texts(header), wanted, header.text(tags.SPECIFIC_CHARACTER_SET))
 
 
+def _encode_text(text: str, charset: str, vr: str) -> bytes:
+    return encode(text, charset, vr) if vr in _CHARSET_VRS else text.encode("latin-1", "replace")
+
+
 @cache
 def _writer(explicit: bool, big_endian: bool) -> _Writer:
     return _Writer(explicit, big_endian)
@@ -105,7 +109,7 @@ class _Writer:
             if isinstance(value, str):
                 head, is_string, pad, pack = head_of(tag, vr)
                 if is_string:
-                    raw = value.encode() if value.isascii() else encode(value, charset, vr)
+                    raw = value.encode() if value.isascii() else _encode_text(value, charset, vr)
                 else:
                     raw = self._numbers(vr, value)
                 if len(raw) & 1:
