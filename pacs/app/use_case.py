@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TextIO
@@ -30,6 +30,7 @@ from pacs.storage.presence import is_alive
 logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.1
+PATIENCE_SECONDS = 10.0  # for a server to index, before we look whether it is still there
 
 
 def echo(settings: Settings, peer: Peer) -> float:
@@ -119,20 +120,28 @@ def import_paths(
             archive.indexer.start()
             report = bulk.run(paths, in_place=in_place, progress=progress, refusals=refusals)
             indexing()
-            archive.indexer.settle()
+            while not _settled(settings):
+                if archive.indexer.failure is not None:
+                    raise archive.indexer.failure
             return report
     except LeaseHeld:
         report = bulk.run(paths, in_place=in_place, progress=progress, refusals=refusals)
     indexing()
-    _wait_for_indexer(places(settings).journal)
+    while not _settled(settings):
+        # The server is slow, or it is gone and left the rest to us.
+        with suppress(LeaseHeld), writing(settings, _told_elsewhere) as archive:
+            _catch_up(settings, archive)
     return report
 
 
-def _wait_for_indexer(journal: Path) -> None:
-    """Return once whoever holds the lease has indexed what processes that have ended recorded by now."""
-    left = {path for path in journal.glob(f"*{SUFFIX}") if not is_alive(path)}
-    while left := {path for path in left if path.exists()}:
+def _settled(settings: Settings) -> bool:
+    """Whether whoever holds the lease has indexed all that ended processes recorded; waits for it a while."""
+    left = {path for path in places(settings).journal.glob(f"*{SUFFIX}") if not is_alive(path)}
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while left and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
+        left = {path for path in left if path.exists()}
+    return not left
 
 
 def _catch_up(settings: Settings, archive: Archive) -> None:
