@@ -44,7 +44,7 @@ ZONE = tags.TIMEZONE_OFFSET_FROM_UTC
 
 
 def header(*pairs: tuple[int, Value]) -> Header:
-    return Header(dict(sorted(pairs)))
+    return Header(dict(sorted(dict(pairs).items())))
 
 
 def matches(node: Node, *pairs: tuple[int, Value]) -> bool:
