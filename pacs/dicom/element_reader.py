@@ -138,6 +138,8 @@ class ElementReader:
                 if depth == 0:
                     if group == 0xFFFE:
                         raise Malformed("a delimiter stands outside of any sequence")
+                    if not values:
+                        raise Malformed("it has no attributes")
                     self.finished = True
                     position = start
                     break
@@ -186,7 +188,7 @@ class ElementReader:
             stop = position + length
             if length > MAX_VALUE:
                 if depth == 0:
-                    if tag >= _LATE and length > MAX_SEQUENCE:
+                    if tag >= _LATE and length > MAX_SEQUENCE and values:
                         self.finished = True
                         position = start
                         break
@@ -226,7 +228,7 @@ class ElementReader:
             position = stop
             values[tag] = text
             if group & 1:
-                if vr != "LO" or number > 0xFF:
+                if vr != "UN" and (vr != "LO" or number > 0xFF):
                     vrs[tag] = vr
             elif dictionary[tag] != vr:
                 vrs[tag] = vr

@@ -27,7 +27,8 @@ def test_padding_of_uid_is_removed() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", ".", "1.", ".1", "1..2", "1.2a", "../1", "1/2", "1.2\n", "1.2\0.3", "1." + "2" * 63, "１.２"]
+    "text",
+    ["", ".", "1.", ".1", "1..2", "1.2a", "../1", "1/2", "1.2\n", "1.2\0.3", "1." + "2" * 63, "\uff11.2"],
 )
 def test_other_text_is_no_uid(text: str) -> None:
     with pytest.raises(InvalidUID):
