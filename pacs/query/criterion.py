@@ -26,6 +26,9 @@ from pacs.query.wildcard import has_wildcard
 WILDCARD_VRS = frozenset({"AE", "CS", "LO", "LT", "PN", "SH", "ST", "UC", "UN", "UR", "UT"})
 """VRs that wild card matching applies to (C.2.2.2.4), and UN, of which nothing is known."""
 
+COMPONENTS = 15
+"""Components that a person name has at most: five in each of three groups (PS3.5 section 6.2.1)."""
+
 Ends = tuple[str | None, str | None]
 """The ends of a range; None is an open one."""
 
@@ -121,7 +124,7 @@ def _temporal(path: Path, vr: str, value: str, offset: str) -> Node:
 def _person_name(path: Path, pattern: str, fuzzy: bool) -> Node:
     """A name; one that ends in "any component" is also looked for without that component."""
     patterns = [pattern]
-    while pattern.endswith(("^*", "=*")):
+    while pattern.endswith(("^*", "=*")) and len(patterns) < COMPONENTS:
         pattern = pattern[:-2]
         patterns.append(pattern)
     if not pattern.strip("*^= "):
