@@ -23,7 +23,9 @@ def _roots() -> list[Path]:
 
 
 def _looks_like_dicom(path: Path) -> bool:
-    """A Part 10 prefix, or (without one) a group number that a data set may start with."""
+    """Its name, a Part 10 prefix, or a group number that a data set without one may start with."""
+    if path.suffix == ".dcm":
+        return True
     with path.open("rb") as file:
         head = file.read(132)
     return head[128:] == b"DICM" or head[:2] in (b"\x02\x00", b"\x08\x00", b"\x00\x08")
