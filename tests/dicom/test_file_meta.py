@@ -82,7 +82,6 @@ def test_file_meta_of_samples_is_what_pydicom_reads(path: Path) -> None:
     [
         ("ExplVR_BigEndNoMeta.dcm", EXPLICIT_VR_BIG_ENDIAN),
         ("ExplVR_LitEndNoMeta.dcm", EXPLICIT_VR_LITTLE_ENDIAN),
-        ("no_meta.dcm", IMPLICIT_VR_LITTLE_ENDIAN),
         ("meta_missing_tsyntax.dcm", IMPLICIT_VR_LITTLE_ENDIAN),
     ],
 )
