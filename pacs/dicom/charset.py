@@ -77,6 +77,7 @@ _TERM = re.compile(r"(?:ISO[ _-]?(?:2022)?[ _-]?IR[ _-]?|ISO 2022 )0*(\d+)")
 _ESCAPE = re.compile(rb"\x1b(?:\$[()][A-D]|\$[@B]|[()][BIJ]|-[A-Zb])")
 _RESET = re.compile(rb"[\\\r\n\f\t]")
 _RESET_IN_NAME = re.compile(rb"[\\\r\n\f\t^=]")
+_HALVES = re.compile(rb"[\x00-\x7f]+|[\x80-\xff]+")
 _CONTROLS = re.compile(rb"[\r\n\f\t]")
 _DELIMITED = re.compile(r"([\\\r\n\f\t])")
 _DELIMITED_NAME = re.compile(r"([\\\r\n\f\t^=])")
@@ -159,9 +160,18 @@ def _decode_extended(raw: bytes, repertoire: _Repertoire, reset: re.Pattern[byte
 
 
 def _decode_run(run: bytes, left: _CodeElement, right: _CodeElement | None) -> str:
-    if left.prefix:
-        return (left.prefix + run).decode(left.codec, "replace")
-    return run.decode(right.codec if right else _DEFAULT_CODEC, "replace")
+    codec = right.codec if right else _DEFAULT_CODEC
+    if not left.prefix:
+        return run.decode(codec, "replace")
+    # G1 stays in reach while G0 holds a two-byte set: the upper half tells which is meant.
+    return "".join(
+        [
+            (left.prefix + half).decode(left.codec, "replace")
+            if half.isascii()
+            else half.decode(codec, "replace")
+            for half in _HALVES.findall(run)
+        ]
+    )
 
 
 def encode(text: str, charset: str, vr: str = "LO") -> bytes:
@@ -212,9 +222,14 @@ def _encode_piece(piece: str, repertoire: _Repertoire, errors: str) -> bytes:
         for element in (*current, *repertoire.extensions):
             if element is None or not (code := _encode_character(character, element)):
                 continue
-            if element.right and element is not right:
-                right = element
-                pieces.append(element.escape)
+            if element.right:
+                if left.prefix:
+                    # Not needed by ISO 2022, but some readers look at G0 alone.
+                    left = repertoire.left
+                    pieces.append(left.escape)
+                if element is not right:
+                    right = element
+                    pieces.append(element.escape)
             elif not element.right and element is not left:
                 left = element
                 pieces.append(element.escape)
