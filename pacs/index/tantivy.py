@@ -89,10 +89,7 @@ class TantivyIndex:
     def apply(self, changes: Changes) -> None:
         """Make all changes in one commit."""
         with self._lock:
-            index = self._opened()
-            if not self._writable:
-                raise IndexUnavailable("This process may only read the index; the server writes it.")
-            self._check_lease()
+            index = self._opened_to_write()
             try:
                 writer = self._writing(index)
                 for identity in changes.drop:
@@ -150,8 +147,7 @@ class TantivyIndex:
     def clear(self) -> None:
         """Drop everything."""
         with self._lock:
-            index = self._opened()
-            self._check_lease()
+            index = self._opened_to_write()
             try:
                 writer = self._writing(index)
                 writer.delete_all_documents()
@@ -176,6 +172,13 @@ class TantivyIndex:
         if self._index is None:
             raise IndexUnavailable("The index is closed. Open it again.")
         return self._index
+
+    def _opened_to_write(self) -> tantivy.Index:
+        index = self._opened()
+        if not self._writable:
+            raise IndexUnavailable("This process may only read the index; the server writes it.")
+        self._check_lease()
+        return index
 
     def _searcher(self) -> tantivy.Searcher:
         index = self._opened()

@@ -90,7 +90,7 @@ def spelt_number(text: str) -> str | None:
     if text.count(".") > 1:
         return None
     try:
-        spelling = repr(float(text))
+        spelling = repr(float(text) + 0.0)  # -0 is 0
     except ValueError:
         return None
     return spelling.removesuffix(".0")

@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,7 @@ class WhooshIndex:
                 index.reader().close()
                 return index
         except Exception as error:  # whoosh raises what unpickling and struct raise
+            storage.close_files()
             if not self._writable:
                 raise IndexUnavailable(f"The index cannot be read: {error}. {ADVICE}") from error
             logger.warning("The index is damaged and begun anew: %s", error)
@@ -87,10 +89,7 @@ class WhooshIndex:
     def apply(self, changes: Changes) -> None:
         """Make all changes in one commit."""
         with self._lock:
-            index = self._opened()
-            if not self._writable:
-                raise IndexUnavailable("This process may only read the index; the server writes it.")
-            self._check_lease()
+            index = self._opened_to_write()
             writer: Any = None
             try:
                 writer = index.writer(limitmb=HEAP_MEGABYTES)
@@ -146,8 +145,7 @@ class WhooshIndex:
     def clear(self) -> None:
         """Drop everything."""
         with self._lock:
-            index = self._opened()
-            self._check_lease()
+            index = self._opened_to_write()
             try:
                 writer = index.writer()
                 writer.commit(mergetype=lambda writer, segments: [])
@@ -165,6 +163,13 @@ class WhooshIndex:
         if self._index is None:
             raise IndexUnavailable("The index is closed. Open it again.")
         return self._index
+
+    def _opened_to_write(self) -> Any:
+        index = self._opened()
+        if not self._writable:
+            raise IndexUnavailable("This process may only read the index; the server writes it.")
+        self._check_lease()
+        return index
 
     def _reader(self) -> Any:
         """A reader of the newest commit. Each call has its own: readers keep positions in their files."""
@@ -237,7 +242,7 @@ def _cancel(writer: Any) -> None:
             writer.cancel()
         except Exception as error:  # the first failure is the one to tell
             logger.debug("A failed writer could not be cancelled: %s", error)
-        if writer.writelock is not None:
+        if writer.writelock.fd is not None:
             writer.writelock.release()
 
 
@@ -279,15 +284,27 @@ class _Terms(whoosh.fields.FieldType):  # type: ignore[misc]
 
 
 class _DurableStorage(whoosh.filedb.filestore.FileStorage):  # type: ignore[misc]
-    """Files that are on the disk before the table of contents names them: whoosh itself never asks for that."""
+    """Files that are on the disk before the table of contents names them; whoosh does not see to it."""
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
         self._created: set[str] = set()
+        self._read: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def create_file(self, name: str, *arguments: Any, **options: Any) -> Any:
         self._created.add(name)
         return super().create_file(name, *arguments, **options)
+
+    def open_file(self, name: str, *arguments: Any, **options: Any) -> Any:
+        file = super().open_file(name, *arguments, **options)
+        self._read.add(file)
+        return file
+
+    def close_files(self) -> None:
+        """Close what a failed opening has left open."""
+        for file in list(self._read):
+            if not file.is_closed:
+                file.close()
 
     def rename_file(self, oldname: str, newname: str, safe: bool = False) -> None:
         created, self._created = self._created, set()
