@@ -148,7 +148,9 @@ class ElementReader:
                 if group == 0xFFFE:
                     raise Malformed("an item holds the delimiter of something else")
             if number == 0:
-                if tag == 0 and not data[start:end].strip(b"\0"):
+                if tag == 0:
+                    if data[start:end].strip(b"\0"):
+                        raise Malformed("it holds an element of a command")
                     position = end
                     break
                 kind = _BULK
