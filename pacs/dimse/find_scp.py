@@ -13,11 +13,11 @@ from pacs.archive.find import Find
 from pacs.archive.observer import Observer, Operation
 from pacs.dicom import tags
 from pacs.dicom.header import Header
-from pacs.dicom.reader import read_header
 from pacs.dicom.writer import answer_charset, encode_header
 from pacs.dimse import message, pdu
 from pacs.dimse.association import Association, Message
 from pacs.dimse.failure import CANCEL, FIND, PENDING, SUCCESS, status_of
+from pacs.dimse.identifier import read_identifier
 from pacs.dimse.message import Command, CommandField
 from pacs.dimse.sop_class import QUERY_RETRIEVE
 from pacs.errors import InvalidQuery, PacsError, PeerFailure
@@ -76,7 +76,7 @@ class FindSCP:
         operation, model = QUERY_RETRIEVE.get(abstract_syntax, (None, None))
         if model is None or operation is not CommandField.C_FIND_RQ or not request.command.has_data_set:
             raise InvalidQuery("C-FIND needs an identifier, on a presentation context of a FIND SOP class")
-        identifier = read_header(association.identifier(), request.context.transfer_syntax, complete=True)
+        identifier = read_identifier(association.identifier(), request.context.transfer_syntax)
         options = association.agreement.negotiated(abstract_syntax)
         return identifier, query_from_identifier(identifier, model=model, options=options)
 

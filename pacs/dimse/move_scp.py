@@ -27,7 +27,7 @@ from pacs.peers.registry import PeerRegistry
 _MAX_PDU = 16384
 """What a destination may send us, in bytes: responses only."""
 MAX_LOSSES = 3
-"""How often an association to a destination is opened again before the rest counts as failed."""
+"""How often an association to a destination is opened again, without success of any instance."""
 
 
 class MoveSCP:
@@ -106,6 +106,7 @@ class MoveSCP:
                 except PeerFailure as error:
                     _fail_all(queue, tally, str(error))
                     break
+                completed = tally.completed
                 scu = StoreSCU(outgoing, self._retrieve, self._decompressor, originator)
                 try:
                     ending = run(scu, queue, tally, progress)
@@ -114,7 +115,7 @@ class MoveSCP:
                     raise
                 if ending is Ending.LOST:
                     outgoing.abort()
-                    losses += 1
+                    losses = 1 if tally.completed > completed else losses + 1
                     if losses > MAX_LOSSES:
                         _fail_all(queue, tally, tally.detail)
                 else:

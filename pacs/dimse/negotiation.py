@@ -312,6 +312,7 @@ def decode_accept(pdu: bytes, proposed: Sequence[ProposedContext]) -> Agreement:
 
 
 _DECODING_FAILURES = (
+    AssertionError,
     ValueError,
     KeyError,
     IndexError,

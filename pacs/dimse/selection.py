@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pacs.archive.find import Find
 from pacs.dicom import tags
 from pacs.dicom.header import Header
-from pacs.dicom.reader import read_header
 from pacs.dimse.association import Association, Message
+from pacs.dimse.identifier import read_identifier
 from pacs.dimse.message import CommandField
 from pacs.dimse.sop_class import QUERY_RETRIEVE
 from pacs.errors import InvalidQuery
@@ -33,7 +33,7 @@ def select(find: Find, association: Association, request: Message, operation: Co
     served, model = QUERY_RETRIEVE.get(context.abstract_syntax, (None, None))
     if model is None or served is not operation or not request.command.has_data_set:
         raise InvalidQuery("a retrieve needs an identifier, on a presentation context of its SOP class")
-    identifier = read_header(association.identifier(), context.transfer_syntax, complete=True)
+    identifier = read_identifier(association.identifier(), context.transfer_syntax)
     query = retrieve_query(identifier, model)
     uid = (
         identifier.text(tags.SOP_INSTANCE_UID)

@@ -36,7 +36,7 @@ from pacs.peers.registry import PeerRegistry
 logger = logging.getLogger(__name__)
 
 SPARE_THREADS = 32
-BACKLOG = 128
+BACKLOG = 1024
 RECEIVE_BUFFER_BYTES = 1024 * 1024
 _PAUSE_SECONDS = 0.1
 _CUT_SECONDS = 2.0

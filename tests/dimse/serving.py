@@ -10,10 +10,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from io import BytesIO
 from pathlib import Path
 
 import pydicom
-from pydicom import Dataset
+from pydicom import Dataset, dcmwrite
+from pydicom.dataset import FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
 from pynetdicom import AE
 from pynetdicom.association import Association as Requestor
@@ -120,8 +122,7 @@ class Serving:
 
     def connect(self) -> socket.socket:
         """A plain TCP connection."""
-        sock = socket.create_connection(self.server.address, timeout=10)
-        return sock
+        return socket.create_connection(self.server.address, timeout=10)
 
     def stored(self) -> list[Path]:
         """Published objects."""
@@ -194,6 +195,15 @@ def slice_of(
     if padding:
         ds.PixelData = ds.PixelData + bytes(padding)
     return ds
+
+
+def encoded_data_set(ds: Dataset) -> bytes:
+    """The data set alone, in Explicit VR Little Endian."""
+    copy = Dataset(ds)
+    copy.file_meta = FileMetaDataset()
+    out = BytesIO()
+    dcmwrite(out, copy, implicit_vr=False, little_endian=True)
+    return out.getvalue()
 
 
 def store(pacs: Serving, *data_sets: Dataset) -> None:
