@@ -27,7 +27,7 @@ def write_keys(source: SecretSource, wanted: Mapping[str, str], folder: Path) ->
     TunnelError for a file name that leads out of the folder, and for a secret that is no PEM.
     """
     for file_name in wanted:
-        if file_name != Path(file_name).name or file_name.startswith("."):
+        if file_name != Path(file_name).name or file_name[:1] in ("", "."):
             raise TunnelError(f"{file_name!r} is no file name")
     contents = {file_name: _pem(source, secret) for file_name, secret in wanted.items()}
     changed = tuple(name for name, content in contents.items() if _differs(folder / name, content))
