@@ -75,6 +75,9 @@ Plan: TypeAlias = All | Nothing | AnyTerm | Prefix | Pattern | Both | Either
 _DAYS_OF_OFFSETS = timedelta(days=10)
 """More than two offsets from UTC (&ZZXX has two digits of hours) can move a point in time."""
 
+_PRECISIONS = (4, 6)
+"""Digits of a date of limited precision: a year, a month."""
+
 _SPECIAL = re.compile(r"([\\.+*?()|\[\]{}^$])")
 
 
@@ -226,7 +229,7 @@ def _moved(day: str, by: timedelta, otherwise: str) -> str:
 
 
 def _digits(path: str, low: str, high: str) -> Plan:
-    """Values whose first digits are between ``low`` and ``high``, or that end while they still may be."""
+    """Values whose first digits are between ``low`` and ``high``, or may be, as ``2020`` of a day in it."""
     if not (low + high).isascii():
         return _present(path)
     # A value of low precision may hold both ends, even where the range itself is empty.
@@ -234,10 +237,8 @@ def _digits(path: str, low: str, high: str) -> Plan:
     common = 0
     while common < len(low) and low[common] == high[common]:
         common += 1
-    # What ends within the common digits is found by its terms.
-    shorter = [f"{path}={low[:length]}" for length in range(1, common)]
-    rest = _between(low[common:], high[common:])
-    expression = rest if common == 0 else f"({rest})?" if rest != ".*" else rest
+    shorter = [f"{path}={low[:length]}" for length in _PRECISIONS if length < common]
+    expression = _or_nothing(_between(low[common:], high[common:], common), common)
     return _either(
         [
             AnyTerm((f"{path}>", *shorter)),
@@ -247,22 +248,24 @@ def _digits(path: str, low: str, high: str) -> Plan:
     )
 
 
-def _between(low: str, high: str) -> str:
-    """An expression for texts between two numbers of equal length, their beginnings, and longer texts."""
+def _between(low: str, high: str, place: int) -> str:
+    """An expression for digits from ``place`` on that are between two of equal length, and what follows."""
     if not low or (set(low) == {"0"} and set(high) == {"9"}):
         return ".*"
     first, last = low[0], high[0]
+    nines, noughts = "9" * (len(low) - 1), "0" * (len(low) - 1)
     if first == last:
-        return first + _optional(_between(low[1:], high[1:]))
-    parts = [first + _optional(_between(low[1:], "9" * (len(low) - 1)))]
+        return first + _or_nothing(_between(low[1:], high[1:], place + 1), place + 1)
+    parts = [first + _or_nothing(_between(low[1:], nines, place + 1), place + 1)]
     if int(last) - int(first) > 1:
         parts.append(f"[{int(first) + 1}-{int(last) - 1}].*")
-    parts.append(last + _optional(_between("0" * (len(high) - 1), high[1:])))
+    parts.append(last + _or_nothing(_between(noughts, high[1:], place + 1), place + 1))
     return f"({'|'.join(parts)})"
 
 
-def _optional(expression: str) -> str:
-    return expression if expression == ".*" else f"({expression})?"
+def _or_nothing(expression: str, place: int) -> str:
+    """``expression``, or the end of a value that is as precise as ``place`` digits."""
+    return f"({expression})?" if place in _PRECISIONS and expression != ".*" else expression
 
 
 def _fitting(path: str, pattern: str) -> Plan:
