@@ -6,11 +6,11 @@ import logging
 from collections.abc import Callable, Mapping
 
 from pacs.archive.observer import AssociationChange, Caller, Observer
+from pacs.dicom.status import VerificationStatus
 from pacs.dimse import message
 from pacs.dimse.association import Association, Message, TimeLimits
 from pacs.dimse.config import DimseConfig
 from pacs.dimse.connection import LINGER_SECONDS, Closed, Connection, TimedOut
-from pacs.dimse.failure import UNRECOGNIZED_OPERATION
 from pacs.dimse.message import RESPONSE_BIT, Command, CommandField
 from pacs.dimse.negotiation import (
     APPLICATION_CONTEXT,
@@ -142,6 +142,6 @@ class Acceptor:
                 field=command.field | RESPONSE_BIT,
                 message_id=command.message_id,
                 sop_class_uid=command.sop_class_uid,
-                status=UNRECOGNIZED_OPERATION,
+                status=VerificationStatus.UNRECOGNIZED_OPERATION,
             )
             association.send_command(request.context.context_id, message.encode(response))

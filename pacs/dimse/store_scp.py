@@ -9,16 +9,10 @@ import time
 
 from pacs.archive.observer import Observer, Operation
 from pacs.archive.store import Outcome, Store, Stored
+from pacs.dicom.status import Status, StoreStatus
 from pacs.dimse import message
 from pacs.dimse.association import Association, Message
-from pacs.dimse.failure import (
-    SOP_CLASS_NOT_SUPPORTED,
-    STORE,
-    STORE_CANNOT_UNDERSTAND,
-    STORE_COERCION,
-    SUCCESS,
-    status_of,
-)
+from pacs.dimse.failure import STORE, STORE_COERCION, status_of
 from pacs.dimse.message import Command, CommandField
 from pacs.dimse.sop_class import is_storage
 from pacs.errors import PacsError, PeerFailure
@@ -35,6 +29,7 @@ class StoreSCP:
         """Receive and store one instance."""
         begun = time.monotonic()
         size, detail = 0, ""
+        status: Status
         try:
             refusal = _refusal(request)
             if refusal:
@@ -43,7 +38,7 @@ class StoreSCP:
             else:
                 stored = self._receive(association, request)
                 size, detail = stored.size, stored.detail
-                status = STORE_COERCION if stored.outcome is Outcome.CONFLICT else SUCCESS
+                status = STORE_COERCION if stored.outcome is Outcome.CONFLICT else StoreStatus.SUCCESS
         except PeerFailure:
             raise
         except PacsError as error:
@@ -59,6 +54,7 @@ class StoreSCP:
             error_comment=detail if status else "",
         )
         association.send_command(request.context.context_id, message.encode(response))
+        is_kept = status in (StoreStatus.SUCCESS, STORE_COERCION)
         self._observer.operation(
             Operation(
                 "C-STORE",
@@ -66,8 +62,8 @@ class StoreSCP:
                 association.caller,
                 time.monotonic() - begun,
                 size=size,
-                count=int(status in (SUCCESS, STORE_COERCION)),
-                failed=int(status not in (SUCCESS, STORE_COERCION)),
+                count=int(is_kept),
+                failed=int(not is_kept),
                 uid=command.sop_instance_uid,
                 detail=detail,
             )
@@ -90,11 +86,11 @@ class StoreSCP:
         return incoming.commit()
 
 
-def _refusal(request: Message) -> tuple[int, str] | None:
+def _refusal(request: Message) -> tuple[Status, str] | None:
     """Why the request cannot be served at all, if so."""
     context, command = request.context, request.command
     if command.sop_class_uid != context.abstract_syntax or not is_storage(context.abstract_syntax):
-        return SOP_CLASS_NOT_SUPPORTED, "the SOP class is not that of the presentation context"
+        return StoreStatus.SOP_CLASS_NOT_SUPPORTED, "the SOP class is not that of the presentation context"
     if not command.has_data_set:
-        return STORE_CANNOT_UNDERSTAND, "the request has no data set"
+        return StoreStatus.CANNOT_UNDERSTAND, "the request has no data set"
     return None

@@ -14,6 +14,7 @@ from enum import Enum, auto
 
 from pacs.dicom import tags
 from pacs.dicom.header import Header
+from pacs.dicom.status import Category, category_of
 from pacs.dicom.writer import encode_header
 from pacs.dimse import message
 from pacs.dimse.association import Association, Message
@@ -23,7 +24,6 @@ from pacs.dimse.failure import (
     RETRIEVE_UNABLE_TO_PERFORM,
     RETRIEVE_WITH_FAILURES,
     SUCCESS,
-    is_warning,
 )
 from pacs.dimse.message import RESPONSE_BIT, Command
 from pacs.dimse.store_scu import Prepared, StoreSCU
@@ -58,7 +58,7 @@ class Tally:
 
     def count(self, status: int, prepared: Prepared) -> None:
         """Count the peer's answer to a sub-operation."""
-        if status != SUCCESS and not is_warning(status):
+        if category_of(status) not in (Category.SUCCESS, Category.WARNING):
             self.fail(prepared.sop_instance_uid, f"the peer answered an instance with status {status:04X}")
             return
         if status == SUCCESS:

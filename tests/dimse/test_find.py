@@ -114,12 +114,12 @@ def test_an_identifier_without_a_level_is_a900_in_words(pacs: Serving) -> None:
     assert pacs.recorder.wait_for_operation("C-FIND").detail
 
 
-def test_an_index_that_fails_half_way_ends_with_a700(tmp_path: Path) -> None:
+def test_an_index_that_fails_half_way_ends_in_words(tmp_path: Path) -> None:
     with serving(tmp_path) as pacs:
         _serve_with(pacs, BrokenFind())
         answers, final = find(pacs, identifier(StudyInstanceUID=""))
         assert [answer.StudyInstanceUID for answer in answers] == ["1.2"]
-        assert final.Status == 0xA700
+        assert final.Status == 0xC002
         assert "index" in final.ErrorComment
 
 
