@@ -13,7 +13,7 @@ from pacs.archive.indexer import Indexer
 from pacs.archive.observer import Caller
 from pacs.archive.part_ten_import import PartTenImport
 from pacs.archive.store import Store
-from pacs.errors import PacsError
+from pacs.errors import LeaseHeld, PacsError
 from pacs.index.lease import Lease
 from pacs.index.tantivy import TantivyIndex
 from pacs.index.whoosh import WhooshIndex
@@ -79,7 +79,10 @@ def writing(settings: Settings, on_failure: Callable[[PacsError], None]) -> Iter
     place = places(settings)
     with ExitStack() as stack:
         settings.data.mkdir(mode=0o750, parents=True, exist_ok=True)
-        lease = stack.enter_context(Lease(place.lease))
+        try:
+            lease = stack.enter_context(Lease(place.lease))
+        except LeaseHeld as error:
+            raise LeaseHeld(f"The archive in {settings.data} is in use. {error}") from error
         storage = open_storage(settings)
         stack.callback(storage.close)
         quarantine = Quarantine(place.quarantine, settings.storage_reserve)

@@ -72,7 +72,8 @@ def command(effective: Effective, text: tuple[str, ...], level: str, limit: int,
     """Search the archive for TEXT: words of any attribute, and Keyword:value for one of them.
 
     AND, OR, NOT and brackets combine; "..." is a phrase, * and ? are wild cards, [a TO b] is a range, and
-    Sequence.Keyword:value reaches into items. It works whether or not a server runs on the same --data.
+    Sequence.Keyword:value reaches into items. --level says what is listed, and it is listed if anything in it
+    matches; --limit says how many. It works whether or not a server runs on the same --data.
 
     \b
     Examples:

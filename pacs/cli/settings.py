@@ -37,6 +37,7 @@ def command(effective: Effective, markdown: bool) -> None:
     Examples:
       pacs settings
       pacs settings --config /etc/pacs.toml
+      pacs settings --markdown
     """
     if markdown:
         click.echo(page(), nl=False)
