@@ -111,10 +111,10 @@ class Indexer:
 
         ``timeout`` in seconds. Raises IndexUnavailable where that cannot be reached, LeaseLost.
         """
-        if self._done == self._submitted:
-            return
         if self._thread is None:
             self.drain()
+            return
+        if self._done == self._submitted:
             return
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._changed:

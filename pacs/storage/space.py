@@ -25,9 +25,10 @@ class Space:
         """Bytes that may still be written; negative under the reserve. Raises OSError."""
         now = time.monotonic()
         if now - self._asked >= REFRESH_SECONDS:
-            self._asked = now
             found = os.statvfs(self._path)
+            # In this order: other threads take an answer only once it is there.
             self._free = found.f_bavail * found.f_frsize - self._reserve
+            self._asked = now
         return self._free
 
     def take(self, size: int) -> bool:
