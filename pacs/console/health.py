@@ -37,27 +37,31 @@ class Finding:
 
 
 class Readiness:
-    """Runs ``checks`` at most every ``interval`` seconds. May be used from many threads."""
+    """Runs ``checks`` at most every ``interval`` seconds. May be used from many threads.
+
+    What is amiss is looked at again ten times as often: a start or a recovery is to be seen at once.
+    """
 
     def __init__(self, checks: Sequence[Check], interval: float) -> None:
         self._checks = tuple(checks)
         self._interval = interval
         self._lock = threading.Lock()
         self._findings: tuple[Finding, ...] = ()
-        self._tried = float("-inf")
+        self._good_until = float("-inf")
 
     def findings(self) -> tuple[Finding, ...]:
         """What each check found, at most ``interval`` seconds ago."""
-        if time.monotonic() - self._tried < self._interval:
+        if time.monotonic() < self._good_until:
             return self._findings
         if not self._lock.acquire(timeout=PATIENCE):
             return (
                 Finding("checks", False, f"still running after {PATIENCE:g} s: is a disk not answering?"),
             )
         try:
-            if time.monotonic() - self._tried >= self._interval:
+            if time.monotonic() >= self._good_until:
                 self._findings = tuple(map(_try, self._checks))
-                self._tried = time.monotonic()
+                well = all(finding.well for finding in self._findings)
+                self._good_until = time.monotonic() + (self._interval if well else self._interval / 10)
             return self._findings
         finally:
             self._lock.release()
