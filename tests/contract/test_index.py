@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -439,4 +442,119 @@ def test_failure_while_documents_are_made_leaves_the_index_usable(opener: Open, 
     assert index.count(Level.IMAGE) == 0
     index.apply(Changes(put=good))
     assert index.count(Level.IMAGE) == 1
+    index.close()
+
+
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+from pacs.errors import IndexUnavailable
+from pacs.dicom.level import Level
+from pacs.index.hierarchy import derive
+from tests.contract.test_index import PERSISTENT, add, confirmed, stored
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+index = PERSISTENT[sys.argv[1]](Path(sys.argv[2]), True, confirmed)
+add(index, stored(1))
+usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+for count, limit in enumerate((0, 1000, 3000), 2):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, usual[1]))
+    changes = derive([stored(number) for number in range(100, 400)], index)
+    for _ in range(2):
+        try:
+            index.apply(changes)
+        except IndexUnavailable:
+            pass
+        else:
+            sys.exit("nothing was raised")
+        assert index.count(Level.IMAGE) == count - 1
+    resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+    add(index, stored(count))
+    assert index.count(Level.IMAGE) == count
+index.close()
+"""
+
+
+@pytest.mark.parametrize("engine", PERSISTENT)
+def test_failed_commit_changes_nothing_and_the_next_one_works(engine: str, tmp_path: Path) -> None:
+    """No file may grow beyond a limit, as on a full disk, and then it may again."""
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, engine, str(tmp_path / "index")],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+READ = """
+import sys
+from pathlib import Path
+from pacs.dicom.level import Level
+from tests.contract.test_index import PERSISTENT, confirmed
+
+index = PERSISTENT[sys.argv[1]](Path(sys.argv[2]), False, confirmed)
+for line in sys.stdin:
+    print(index.count(Level.IMAGE), flush=True)
+"""
+
+
+@pytest.mark.parametrize("engine", PERSISTENT)
+def test_another_process_reads_each_commit(engine: str, tmp_path: Path) -> None:
+    index = PERSISTENT[engine](tmp_path / "index", True, confirmed)
+    with subprocess.Popen(
+        [sys.executable, "-c", READ, engine, str(tmp_path / "index")],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as reader:
+        assert reader.stdin is not None
+        assert reader.stdout is not None
+        for number in range(5):
+            add(index, stored(number))
+            reader.stdin.write("\n")
+            reader.stdin.flush()
+            assert reader.stdout.readline() == f"{number + 1}\n"
+    index.close()
+    assert reader.returncode == 0
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from tests.contract.test_index import PERSISTENT, add, confirmed, stored
+
+index = PERSISTENT[sys.argv[1]](Path(sys.argv[2]), True, confirmed)
+for number in range(100_000):
+    add(index, stored(number, study=number // 5))
+    print(number, flush=True)
+"""
+
+
+@pytest.mark.parametrize("engine", PERSISTENT)
+def test_killed_writer_leaves_every_commit_and_right_counts(engine: str, tmp_path: Path) -> None:
+    committed = -1
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED, engine, str(tmp_path / "index")],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as writer:
+        assert writer.stdout is not None
+        for line in writer.stdout:
+            committed = int(line)
+            if committed == 30:
+                writer.kill()
+    index = PERSISTENT[engine](tmp_path / "index", True, confirmed)
+    count = index.count(Level.IMAGE)
+    assert committed + 1 <= count <= committed + 2
+    studies = list(index.search(Level.STUDY, Everything()))
+    assert sum(int(study.header.text(tags.NUMBER_OF_STUDY_RELATED_INSTANCES)) for study in studies) == count
+    add(index, stored(1_000_000))
+    assert index.count(Level.IMAGE) == count + 1
     index.close()
