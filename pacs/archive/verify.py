@@ -156,6 +156,8 @@ def _check(storage: Storage, entity: Entity, deep: bool) -> Finding | None:
         return Finding(Problem.NO_OBJECT, uid, location.uri, str(error))
     except InvalidInput as error:
         return Finding(Problem.UNREADABLE, uid, location.uri, str(error))
+    if header.text(tags.SOP_INSTANCE_UID) != uid:
+        return Finding(Problem.UNREADABLE, uid, location.uri, "The object is not the instance indexed.")
     if _own(header) != _own(entity.header):
         words = "The index holds other attributes than the object."
         return Finding(Problem.OUTDATED, uid, location.uri, words)
