@@ -1,4 +1,8 @@
-"""``python -m tunnel pki``: a development authority, leaves, and whom a bundle trusts."""
+"""``python -m tunnel pki``: a development authority, leaves, and whom a bundle trusts.
+
+``tunnel.pki`` is imported where it is used: the other commands must work without the cryptography library,
+which a container that only runs tunnels does not have.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +13,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cryptography import x509
-
 from tunnel.errors import TunnelError
-from tunnel.pki import (
-    AUTHORITY_DAYS,
-    LEAF_DAYS,
-    KeyKind,
-    Leaf,
-    bundle_with,
-    bundle_without,
-    issue,
-    load_authority,
-    load_bundle,
-    new_authority,
-)
 from tunnel.private_file import read_file, write_private
 
 if TYPE_CHECKING:
@@ -40,7 +30,7 @@ def add_parser(commands: Commands) -> None:
     ca = steps.add_parser("ca", help="make an authority: FOLDER/ca.crt and FOLDER/ca.key")
     ca.add_argument("folder", type=Path)
     ca.add_argument("--name", default="PACS development authority", help="its common name")
-    _add_making(ca, AUTHORITY_DAYS)
+    _add_making(ca, 365)
     ca.set_defaults(run=_make_authority)
 
     leaf = steps.add_parser("leaf", help="make FOLDER/NAME.pem (key and certificate) and FOLDER/NAME.crt")
@@ -52,7 +42,7 @@ def add_parser(commands: Commands) -> None:
     leaf.add_argument("--dns", action="append", default=[], help="a DNS name; may be repeated")
     leaf.add_argument("--uri", action="append", default=[], help="a URI; may be repeated")
     leaf.add_argument("--ip", action="append", default=[], help="an IP address; may be repeated")
-    _add_making(leaf, LEAF_DAYS)
+    _add_making(leaf, 90)
     leaf.set_defaults(run=_make_leaf)
 
     for name, verb in (("trust", "add authorities to a bundle"), ("distrust", "take authorities out of one")):
@@ -68,18 +58,21 @@ def add_parser(commands: Commands) -> None:
 
 def _add_making(parser: argparse.ArgumentParser, days: int) -> None:
     parser.add_argument("--days", type=int, default=days, help=f"how long it lives ({days})")
-    parser.add_argument(
-        "--key", type=KeyKind, choices=list(KeyKind), default=KeyKind.EC, help="kind of key (ec)"
-    )
+    parser.add_argument("--key", choices=["ec", "rsa"], default="ec", help="kind of key (ec)")
     parser.add_argument("--force", action="store_true", help="replace files that exist")
 
 
 def _make_authority(options: argparse.Namespace) -> None:
-    made = new_authority(options.name, now=datetime.now(UTC), days=options.days, kind=options.key)
+    from tunnel.pki import KeyKind, new_authority
+
+    kind = KeyKind(options.key)
+    made = new_authority(options.name, now=datetime.now(UTC), days=options.days, kind=kind)
     _write(options, {"ca.key": made.key_pem(), "ca.crt": made.certificate_pem()})
 
 
 def _make_leaf(options: argparse.Namespace) -> None:
+    from tunnel.pki import KeyKind, Leaf, issue, load_authority
+
     folder = options.authority or options.folder
     authority = load_authority(read_file(folder / "ca.crt"), read_file(folder / "ca.key"))
     leaf = Leaf(
@@ -89,7 +82,7 @@ def _make_leaf(options: argparse.Namespace) -> None:
         ip=tuple(_ip(text) for text in options.ip),
         organizational_unit=options.unit,
     )
-    made = issue(authority, leaf, now=datetime.now(UTC), days=options.days, kind=options.key)
+    made = issue(authority, leaf, now=datetime.now(UTC), days=options.days, kind=KeyKind(options.key))
     _write(
         options,
         {f"{options.name}.pem": made.keystore_pem(), f"{options.name}.crt": made.certificate_pem()},
@@ -116,16 +109,24 @@ def _write(options: argparse.Namespace, files: dict[str, bytes]) -> None:
 
 
 def _trust(options: argparse.Namespace) -> None:
+    from tunnel.pki import bundle_with
+
     before = read_file(options.bundle) if options.bundle.exists() else b""
     write_private(options.bundle, bundle_with(before, read_file(options.certificate)), replace=True)
 
 
 def _distrust(options: argparse.Namespace) -> None:
+    from tunnel.pki import bundle_without
+
     content = bundle_without(read_file(options.bundle), read_file(options.certificate))
     write_private(options.bundle, content, replace=True)
 
 
 def _show(options: argparse.Namespace) -> None:
+    from cryptography import x509
+
+    from tunnel.pki import load_bundle
+
     now = datetime.now(UTC)
     for certificate in load_bundle(read_file(options.file)):
         left = (certificate.not_valid_after_utc - now).days
