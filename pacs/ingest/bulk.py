@@ -20,8 +20,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from dataclasses import dataclass, field
 from multiprocessing.util import Finalize
 from pathlib import Path
-from threading import Event, Thread
-from typing import TextIO
+from threading import Event, Thread, current_thread, main_thread
+from types import FrameType
+from typing import Any, TextIO, TypeAlias
 
 import msgspec
 
@@ -87,7 +88,8 @@ class Report:
         return self.stored + self.duplicates + self.conflicts + self.refused
 
 
-Answer = tuple[str, int, str, str]
+Handler: TypeAlias = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
+Answer: TypeAlias = tuple[str, int, str, str]
 """Of one file: outcome or "refused", size, reason, words."""
 
 
@@ -112,29 +114,34 @@ class BulkImport:
     ) -> Report:
         """Import all files at and under ``paths``.
 
-        ``refusals`` gets a line of JSON for each file that was refused or is in conflict. An interrupt
-        (KeyboardInterrupt) ends the import after the batches at work, and is told in the report.
+        ``refusals`` gets a line of JSON for each file that was refused or is in conflict. A first SIGINT
+        ends the import after the batches at work, and is told in the report; a second one breaks it off.
         """
         began = time.monotonic()
         report = Report()
         count = _Count(paths)
-        batches = _batches(walk(paths))
+        interrupted = Event()
+        batches = itertools.takewhile(lambda _: not interrupted.is_set(), _batches(walk(paths)))
+        before = _on_first_interrupt(interrupted.set)
         try:
-            for files, answers in self._answers(batches, in_place, report):
+            for files, answers in self._answers(batches, in_place):
                 for path, answer in zip(files, answers, strict=True):
                     _enter(report, path, answer, refusals)
                 report.seconds = time.monotonic() - began
                 progress(Progress(report.files, report.refused, report.size, report.seconds, count.total))
         finally:
             count.stop()
+            if before is not None:
+                signal.signal(signal.SIGINT, before)
+        report.interrupted = interrupted.is_set()
         report.seconds = time.monotonic() - began
         return report
 
     def _answers(
-        self, batches: Iterator[list[Path]], in_place: bool, report: Report
+        self, batches: Iterator[list[Path]], in_place: bool
     ) -> Iterator[tuple[list[Path], list[Answer]]]:
         if self._workers == 0:
-            yield from self._answers_here(batches, in_place, report)
+            yield from self._answers_here(batches, in_place)
             return
         context = multiprocessing.get_context("forkserver")
         with ProcessPoolExecutor(
@@ -142,29 +149,21 @@ class BulkImport:
         ) as pool:
             at_work: dict[Future[list[Answer]], list[Path]] = {}
             while True:
-                try:
-                    while not report.interrupted and len(at_work) < self._workers * BATCHES_AHEAD:
-                        files = next(batches, None)
-                        if files is None:
-                            break
-                        at_work[pool.submit(_import_batch, files, in_place)] = files
-                    if not at_work:
-                        break
-                    done, _ = wait(at_work, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        yield at_work.pop(future), future.result()
-                except KeyboardInterrupt:
-                    report.interrupted = True
+                for files in itertools.islice(batches, self._workers * BATCHES_AHEAD - len(at_work)):
+                    at_work[pool.submit(_import_batch, files, in_place)] = files
+                if not at_work:
+                    break
+                done, _ = wait(at_work, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield at_work.pop(future), future.result()
 
     def _answers_here(
-        self, batches: Iterator[list[Path]], in_place: bool, report: Report
+        self, batches: Iterator[list[Path]], in_place: bool
     ) -> Iterator[tuple[list[Path], list[Answer]]]:
         importer = self._open_importer()
         try:
             for files in batches:
                 yield files, _answers_of(importer, files, in_place)
-        except KeyboardInterrupt:
-            report.interrupted = True
         finally:
             importer.close()
 
@@ -207,6 +206,20 @@ class _Count:
                 folders[:] = [name for name in folders if not name.startswith(".")]
                 total += sum(not name.startswith(".") for name in files)
         self.total = total
+
+
+def _on_first_interrupt(stop: Callable[[], None]) -> Handler | None:
+    """Call ``stop`` at the first SIGINT; the handler to put back, None where this is not the main thread."""
+    if current_thread() is not main_thread():
+        return None
+    before = signal.getsignal(signal.SIGINT)
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        stop()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, interrupt)
+    return before
 
 
 def _batches(files: Iterator[Path]) -> Iterator[list[Path]]:
