@@ -33,9 +33,7 @@ def add(effective: Effective, title: str, host: str, port: int) -> None:
       pacs peer add WORKSTATION 192.0.2.17 104
     """
     earlier = peers(effective.settings).add(Peer(title, host, port))
-    click.echo(
-        f"{title} is now {host}:{port}" + (f", was {earlier.host}:{earlier.port}" if earlier else "")
-    )
+    click.echo(f"{title} is now {host}:{port}" + (f", was {earlier.host}:{earlier.port}" if earlier else ""))
 
 
 @command.command("list")

@@ -138,7 +138,8 @@ class Gauges(Collector):
 
 def new_registry(gauges: Sequence[Gauge]) -> CollectorRegistry:
     """A registry with ``gauges``, and memory, processor time and files of this process."""
-    disable_created_metrics()  # a second series beside every counter, which nobody asks for
+    # A second series beside every counter, which nobody asks for.
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
     registry.register(Gauges(gauges))
     ProcessCollector(registry=registry)
