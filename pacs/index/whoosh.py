@@ -92,7 +92,7 @@ class WhooshIndex:
             index = self._opened_to_write()
             writer: Any = None
             try:
-                writer = index.writer(limitmb=HEAP_MEGABYTES)
+                writer = _writer(index)
                 reader = index.reader()
                 try:
                     for identity in changes.drop:
@@ -147,7 +147,7 @@ class WhooshIndex:
         with self._lock:
             index = self._opened_to_write()
             try:
-                writer = index.writer()
+                writer = _writer(index)
                 writer.commit(mergetype=lambda writer, segments: [])
             except _Failures as error:
                 raise IndexUnavailable(f"The index cannot be written: {error}.") from error
@@ -227,6 +227,14 @@ def _with_any(reader: Any, field: str, terms: Sequence[str | bytes]) -> set[int]
         if (field, term) in reader:
             found.update(reader.postings(field, term).all_ids())
     return found
+
+
+def _writer(index: Any) -> Any:
+    writer = index.writer(limitmb=HEAP_MEGABYTES)
+    add_postings = writer.fieldwriter.add_postings
+    # With each posting whoosh looks for a file of field lengths. Ours have none: half of the time is saved.
+    writer.fieldwriter.add_postings = lambda schema, lengths, postings: add_postings(schema, None, postings)
+    return writer
 
 
 def _delete(writer: Any, reader: Any, level: Level, key: str) -> None:
