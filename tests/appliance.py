@@ -179,8 +179,9 @@ class Appliance:
         return sorted(path for path in self.storage.rglob("*.dcm") if ".incoming" not in path.parts)
 
     def unfinished_files(self) -> list[Path]:
-        """What is left of objects that were being written."""
-        return sorted(path for path in self.storage.glob(".incoming/**/*") if path.is_file())
+        """What is left of objects that were being written; the lock files of processes are not."""
+        found = self.storage.glob(".incoming/**/*")
+        return sorted(path for path in found if path.is_file() and path.suffix != ".lock")
 
 
 @contextlib.contextmanager

@@ -36,10 +36,13 @@ PROPOSE = {
 """The option of storescu that proposes a transfer syntax; with + in place of - getscu's that prefers it."""
 
 
-def run(program: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run one of DCMTK's tools. Its messages are in ``stdout``."""
+def run(
+    program: str, *arguments: str, check: bool = True, folder: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run one of DCMTK's tools, in ``folder`` where given. Its messages are in ``stdout``."""
     result = subprocess.run(
         [tool(program), *arguments],
+        cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -121,11 +124,13 @@ def move(
 ) -> str:
     """C-MOVE; received by movescu itself into ``folder`` where ``port`` is given. What movescu said."""
     arguments = [argument for key, value in keys.items() for argument in ("-k", f"{key}={value}")]
-    receive = ["+P", str(port), "+xa", "+B", "-od", str(folder)] if port else []
+    # With +B, movescu writes where it runs, whatever -od says.
+    receive = ["+P", str(port), "+xa", "+B"] if port else []
     result = run(
         *("movescu", "-v", model, "-aec", "PACS", "-aem", destination, "-aet", destination),
         *(*receive, *options, *arguments, *_at(appliance)),
         check=check,
+        folder=folder,
     )
     return result.stdout
 
@@ -144,6 +149,7 @@ def get(
         *("getscu", "-v", model, "-aec", "PACS", "+B", "-od", str(folder), *options, *arguments),
         *_at(appliance),
         check=check,
+        folder=folder,
     )
     return result.stdout
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import pydicom
 from pydicom.filereader import _read_file_meta_info, read_preamble
 
+DEFLATED = "1.2.840.10008.1.2.1.99"
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -23,7 +25,10 @@ class Parts:
 
 
 def take_apart(path: Path) -> Parts:
-    """The parts of a file with or without File Meta Information; UIDs are those of the data set."""
+    """The parts of a file with or without File Meta Information; UIDs are those of the data set.
+
+    A deflated data set of odd length gets the padding that it must have on the wire (PS3.5 section A.5).
+    """
     data = path.read_bytes()
     offset, transfer_syntax = 0, ""
     with io.BytesIO(data) as file:
@@ -40,5 +45,5 @@ def take_apart(path: Path) -> Parts:
         study_instance_uid=str(ds.get("StudyInstanceUID", "")),
         series_instance_uid=str(ds.get("SeriesInstanceUID", "")),
         transfer_syntax_uid=transfer_syntax,
-        data_set=data[offset:],
+        data_set=data[offset:] + b"\0" * ((len(data) - offset) % 2 * (transfer_syntax == DEFLATED)),
     )

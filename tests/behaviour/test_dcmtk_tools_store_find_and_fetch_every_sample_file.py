@@ -24,10 +24,16 @@ from tests.appliance import Appliance, free_port, running
 from tests.part_ten import Parts, take_apart
 from tests.samples import sample_paths
 
-MEDIA_STORAGE_DIRECTORY = "1.2.840.10008.1.3.10"
-STORED, UNREADABLE, MISMATCH = 0x0000, 0xC000, 0xA900
+STORED, UNREADABLE, INVALID_INSTANCE = 0x0000, 0xC000, 0x0117
+
+REFUSED = {"rtplan_truncated.dcm": UNREADABLE, "bad_sequence.dcm": INVALID_INSTANCE}
+"""The header of the one breaks off, the SOP Instance UID of the other has letters. All that lack a Study
+Instance UID (colour palettes do) are refused as well: they could never be found."""
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+
+JPEG_LS_NEAR_LOSSLESS = "1.2.840.10008.1.2.4.81"
+UNREADABLE_FOR_DCMTK = {"explicit_VR-UN.dcm"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,11 @@ class Sample:
     name: str
     parts: Parts
 
+    @property
+    def status(self) -> int:
+        """What the server answers to C-STORE."""
+        return REFUSED.get(self.name, STORED if self.parts.study_instance_uid else UNREADABLE)
+
 
 @pytest.fixture(scope="module")
 def samples() -> list[Sample]:
@@ -45,16 +56,15 @@ def samples() -> list[Sample]:
     Many are one image in several encodings under one UID. As bytes must come back as they went in, a new
     UID of the same length is put where the old one stood.
     """
-    seen: dict[str, int] = {}
+    taken: set[str] = set()
     found = []
     for path in sample_paths():
         parts = take_apart(path)
         uid = parts.sop_instance_uid
         if not uid:
             continue
-        count = seen[uid] = seen.get(uid, 0) + 1
-        if count > 1:
-            fresh = _another(uid, count)
+        if uid in taken:
+            fresh = _another(uid, taken)
             data_set = parts.data_set.replace(uid.encode(), fresh.encode(), 1)
             assert data_set != parts.data_set, path
             parts = Parts(
@@ -65,6 +75,7 @@ def samples() -> list[Sample]:
                 parts.transfer_syntax_uid,
                 data_set,
             )
+        taken.add(parts.sop_instance_uid)
         found.append(Sample(path.name, parts))
     assert len(found) > 200
     return found
@@ -81,19 +92,17 @@ def archive(tmp_path_factory: pytest.TempPathFactory, samples: list[Sample]) -> 
                 status = assoc.store(
                     parts.sop_class_uid, parts.sop_instance_uid, parts.transfer_syntax_uid, parts.data_set
                 )["Status"]
-            expected = STORED if parts.study_instance_uid else UNREADABLE
-            assert status == expected, f"{sample.name}: {status:04X}"
+            assert status == sample.status, f"{sample.name}: {status:04X}"
         yield appliance
 
 
-def _another(uid: str, number: int) -> str:
-    """A UID as long as ``uid``, with a new number at its end."""
-    fresh = uid[: -len(str(number)) - 1] + str(number + 2 if uid[-1] == str(number) else number) + "7"
-    return fresh if len(fresh) == len(uid) and fresh != uid else uid[:-1] + str((int(uid[-1]) + number) % 10)
+def _another(uid: str, taken: set[str]) -> str:
+    """A UID as long as ``uid`` that is not among those ``taken``."""
+    return next(fresh for number in range(1000, 9999) if (fresh := f"{uid[:-4]}{number}") not in taken)
 
 
 def _placed(samples: list[Sample]) -> list[Sample]:
-    return [sample for sample in samples if sample.parts.study_instance_uid]
+    return [sample for sample in samples if sample.status == STORED]
 
 
 def test_the_archive_holds_the_bytes_that_were_sent(archive: Appliance, samples: list[Sample]) -> None:
@@ -163,15 +172,10 @@ def test_every_sample_moves_to_movescu_unchanged(
     port = free_port()
     archive.pacs("peer", "add", "MOVER", "127.0.0.1", str(port))
     studies = sorted({sample.parts.study_instance_uid for sample in _placed(samples)})
-    for study in studies:
-        dcmtk.move(
-            archive,
-            {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": study},
-            destination="MOVER",
-            port=port,
-            folder=tmp_path,
-            check=False,
-        )
+    for first in range(0, len(studies), 20):
+        some = "\\".join(studies[first : first + 20])
+        keys = {"QueryRetrieveLevel": "STUDY", "StudyInstanceUID": some}
+        dcmtk.move(archive, keys, destination="MOVER", port=port, folder=tmp_path, check=False)
     received = {parts.sop_instance_uid: parts for parts in map(take_apart, _files(tmp_path))}
     missing = []
     for sample in _placed(samples):
@@ -206,7 +210,12 @@ def test_every_sample_is_fetched_by_c_get_unchanged(archive: Appliance, samples:
         assert received == [(parts.sop_instance_uid, parts.data_set)], sample.name
 
 
-@pytest.mark.parametrize("transfer_syntax", sorted(dcmtk.PROPOSE), ids=lambda uid: UID(uid).name)
+@pytest.mark.parametrize(
+    "transfer_syntax",
+    # getscu proposes Explicit VR whatever +xi says; no sample of near-lossless JPEG-LS belongs to a study.
+    sorted(dcmtk.PROPOSE.keys() - {IMPLICIT, JPEG_LS_NEAR_LOSSLESS}),
+    ids=lambda uid: UID(uid).name,
+)
 def test_getscu_fetches_what_is_stored_in_a_transfer_syntax_that_it_prefers(
     archive: Appliance, samples: list[Sample], tmp_path: Path, transfer_syntax: str
 ) -> None:
@@ -253,7 +262,7 @@ def test_storescu_stores_samples_of_every_transfer_syntax(server: Appliance, tmp
 def _is_whole(path: Path) -> bool:
     """Whether DCMTK can read the file and send it as it is."""
     parts = take_apart(path)
-    if not parts.study_instance_uid or not parts.sop_instance_uid:
+    if not parts.study_instance_uid or path.name in REFUSED or path.name in UNREADABLE_FOR_DCMTK:
         return False
     checked = dcmtk.run("dcmftest", str(path), check=False)
     if checked.returncode:
