@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from pacs.dicom.header import Header
-from pacs.errors import UnreadableDataSet
+from pacs.errors import IndexUnavailable
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
@@ -24,11 +24,13 @@ def pack(header: Header) -> bytes:
 
 
 def unpack(packed: bytes | bytearray | memoryview) -> Header:
-    """The header that ``pack`` made ``packed`` of. Raises UnreadableDataSet for any other bytes."""
+    """The header that ``pack`` made ``packed`` of. Raises IndexUnavailable for any other bytes."""
     try:
         return _header(_decode(packed))
     except (msgspec.DecodeError, TypeError, KeyError, ValueError, AttributeError, IndexError, RecursionError):
-        raise UnreadableDataSet("A stored header is damaged; rebuild the index.") from None
+        raise IndexUnavailable(
+            "The index is damaged. Run `pacs rebuild` to make it anew from storage."
+        ) from None
 
 
 def _parts(header: Header) -> list[Any]:

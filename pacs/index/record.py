@@ -17,6 +17,7 @@ from pacs.dicom.attribute import COMPUTED, LEVEL_ATTRIBUTES, vr_dictionary
 from pacs.dicom.header import Header, Value
 from pacs.dicom.level import Level
 from pacs.dicom.location import Location
+from pacs.errors import IndexUnavailable
 from pacs.index import packing
 from pacs.index.protocol import Entity, Identity
 
@@ -190,8 +191,16 @@ def pack_rest(header: Header) -> bytes:
 
 
 def unpack(core: bytes, load_rest: Callable[[], bytes]) -> Entity:
-    """The entity of a record; ``load_rest`` is called when an attribute outside ``core`` is asked for."""
-    record = _decode_core(core)
+    """The entity of a record; ``load_rest`` is called when an attribute outside ``core`` is asked for.
+
+    Raises IndexUnavailable for bytes that are no record.
+    """
+    try:
+        record = _decode_core(core)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise IndexUnavailable(
+            "The index is damaged. Run `pacs rebuild` to make it anew from storage."
+        ) from error
     known = packing.unpack(memoryview(record.attributes))
     location = record.location
     identity = Identity(record.patient, record.study, record.series, record.instance)
