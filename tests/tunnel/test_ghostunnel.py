@@ -37,6 +37,9 @@ ALLOW_WEST = Names(dns=("west.example.com",))
 PACS = Leaf("PACS", ("pacs.example.com", "localhost"), ip=(ip_address("127.0.0.1"),))
 
 
+pytestmark = pytest.mark.ghostunnel
+
+
 @pytest.fixture(autouse=True)
 def _needs_ghostunnel() -> None:
     ghostunnel()
