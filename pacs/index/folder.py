@@ -60,7 +60,7 @@ class IndexFolder:
         """Drop all files of the engine, and note that the index does not hold what storage holds."""
         try:
             self._path.mkdir(parents=True, exist_ok=True)
-            self._incomplete.touch()
+            self.begin_anew()
             self._version.unlink(missing_ok=True)
             if self.files.exists():
                 shutil.rmtree(self.files)
@@ -71,6 +71,23 @@ class IndexFolder:
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(self._version)
+        except OSError as error:
+            raise IndexUnavailable(
+                f"The index folder {self._path} cannot be written: {error.strerror}."
+            ) from error
+
+    def begin_anew(self) -> None:
+        """Note, durably and before anything goes, that the index will not hold what storage holds.
+
+        Raises IndexUnavailable.
+        """
+        try:
+            self._incomplete.touch()
+            folder = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
         except OSError as error:
             raise IndexUnavailable(
                 f"The index folder {self._path} cannot be written: {error.strerror}."

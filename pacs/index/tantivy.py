@@ -145,9 +145,10 @@ class TantivyIndex:
         return _count(searcher, self._query(level, plans.All()))
 
     def clear(self) -> None:
-        """Drop everything."""
+        """Drop everything, and note that a rebuild has to follow."""
         with self._lock:
             index = self._opened_to_write()
+            self._folder.begin_anew()
             try:
                 writer = self._writing(index)
                 writer.delete_all_documents()

@@ -143,9 +143,10 @@ class WhooshIndex:
             reader.close()
 
     def clear(self) -> None:
-        """Drop everything."""
+        """Drop everything, and note that a rebuild has to follow."""
         with self._lock:
             index = self._opened_to_write()
+            self._folder.begin_anew()
             try:
                 writer = _writer(index)
                 writer.commit(mergetype=lambda writer, segments: [])
