@@ -8,6 +8,7 @@ knows of; success is returned after both are durable.
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -152,13 +153,18 @@ class Store:
         fresh: Sequence[tuple[int, list[Record], Location]],
     ) -> list[Stored | OutOfResources]:
         try:
-            entries = iter(self._journal.record([record for _, records, _ in fresh for record in records]))
+            ticket = self._journal.append([record for _, records, _ in fresh for record in records])
         except OutOfResources as error:
             return [error] * len(fresh)
-        shares = [tuple(next(entries) for _ in records) for _, records, _ in fresh]
-        published = self._storage.publish_all(
-            [(batch[position][0].draft, location.uri) for position, _, location in fresh]
-        )
+        drafts = [(batch[position][0].draft, location.uri) for position, _, location in fresh]
+        try:
+            # The journal is being synced while the drafts are.
+            published = self._storage.publish_all(drafts, lambda: self._journal.commit(ticket))
+        except OutOfResources as error:
+            self._journal.forget(ticket.entries)
+            return [error] * len(fresh)
+        entries = iter(ticket.entries)
+        shares = [tuple(itertools.islice(entries, len(records))) for _, records, _ in fresh]
         answers: list[Stored | OutOfResources] = []
         for (position, _, location), share, placed in zip(fresh, shares, published, strict=True):
             incoming, examined = batch[position]

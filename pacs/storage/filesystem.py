@@ -15,7 +15,7 @@ import itertools
 import logging
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, NoReturn, TypeAlias
@@ -209,11 +209,17 @@ class FilesystemStorage:
         except OSError as error:
             refuse(error)
 
-    def publish_all(self, drafts: Sequence[tuple[Draft, str]]) -> list[Location | OutOfResources | None]:
+    def publish_all(
+        self, drafts: Sequence[tuple[Draft, str]], when_synced: Callable[[], None]
+    ) -> list[Location | OutOfResources | None]:
         """Publish many at once: drafts are synced side by side, each folder once."""
         if len(drafts) > 1:
             with ThreadPoolExecutor(SYNCS_AT_ONCE) as pool:
                 list(pool.map(_try_to_sync, drafts))
+        else:
+            for entry in drafts:
+                _try_to_sync(entry)
+        when_synced()
         answers: list[Location | OutOfResources | None] = []
         touched: dict[int, tuple[Folder, list[int]]] = {}
         for position, (draft, uri) in enumerate(drafts):

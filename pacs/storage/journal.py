@@ -26,7 +26,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct
-from threading import Condition, Lock
+from threading import Condition, Thread
 from typing import TypeAlias
 from zlib import crc32
 
@@ -127,22 +127,24 @@ class Ticket:
 class Journal:
     """The producer's side: one for each process, shared by its threads.
 
-    Commits are grouped: of the threads that wait, one syncs for all that had appended by then.
+    Commits are grouped: a thread of the journal's own syncs as soon as something was appended, for all who
+    had appended by then. Who appends does other work, such as a sync of its own, before it commits.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._producer = producer_name()
         self._numbers = itertools.count()
-        self._lock = Lock()  # guards appending
+        self._work = Condition()  # guards appending; told of what was appended
         self._appended = 0
         self._segment: Segment | None = None
         self._descriptor = -1
         self._size = 0
-        self._turn = Condition(Lock())  # guards committing
+        self._turn = Condition()  # guards what is committed; told when that changes
         self._committed = 0
         self._lost = 0  # records up to here, unless committed, may not be durable
-        self._syncing = False
+        self._committer: Thread | None = None
+        self._closed = False
         try:
             folder.mkdir(mode=0o750, parents=True, exist_ok=True)
         except OSError as error:
@@ -161,7 +163,9 @@ class Journal:
     def append(self, records: Sequence[Record]) -> Ticket:
         """Add records, in their order, not yet durable. Raises OutOfResources, nothing was added then."""
         data = b"".join(map(encode_record, records))
-        with self._lock:
+        with self._work:
+            if self._closed:
+                raise OutOfResources("The journal is closed, as the appliance stops; send again later.")
             try:
                 segment = self._segment
                 if segment is None or segment.taken >= SEGMENT_RECORDS:
@@ -171,28 +175,19 @@ class Journal:
                 raise _refused(error) from error
             segment.taken += len(records)
             self._appended += 1
+            if self._committer is None:
+                self._committer = Thread(target=self._sync_on, name="journal", daemon=True)
+                self._committer.start()
+            self._work.notify()
             return Ticket(tuple(Entry(record, segment) for record in records), self._appended)
 
     def commit(self, ticket: Ticket) -> None:
         """Return once the records of ``ticket`` are durable. Raises OutOfResources: they may not be."""
         with self._turn:
-            while self._syncing and self._committed < ticket.sequence:
+            while self._committed < ticket.sequence:
+                if self._lost >= ticket.sequence:
+                    raise _refused(OSError(errno.EIO, ""))
                 self._turn.wait()
-            if self._committed >= ticket.sequence:
-                return
-            if self._lost >= ticket.sequence:
-                raise _refused(OSError(errno.EIO, ""))
-            self._syncing = True
-        covered = 0
-        try:
-            covered = self._sync()
-        except OSError as error:
-            raise _refused(error) from error
-        finally:
-            with self._turn:
-                self._committed = max(self._committed, covered)
-                self._syncing = False
-                self._turn.notify_all()
 
     def record(self, records: Sequence[Record]) -> tuple[Entry, ...]:
         """Append and commit. Raises OutOfResources: the records may be read after a crash, or not."""
@@ -206,7 +201,7 @@ class Journal:
 
     def forget(self, entries: Sequence[Entry]) -> None:
         """The index holds what ``entries`` tell, or nothing came of them: segments done with are unlinked."""
-        with self._lock:
+        with self._work:
             for entry in entries:
                 segment = entry.segment
                 segment.forgotten += 1
@@ -215,8 +210,12 @@ class Journal:
 
     def close(self) -> None:
         """End our segment. Records that nobody forgot stay for the consumer."""
-        with self._lock:
+        with self._work:
             self._end_segment()
+            self._closed = True
+            self._work.notify()
+        if self._committer is not None:
+            self._committer.join()
 
     def _begin_segment(self) -> Segment:
         self._end_segment()
@@ -240,7 +239,9 @@ class Journal:
         try:
             os.fdatasync(self._descriptor)
         except OSError:
-            self._lost = self._appended
+            with self._turn:
+                self._lost = self._appended
+                self._turn.notify_all()
             raise
         finally:
             self._drop_segment(segment)
@@ -265,26 +266,35 @@ class Journal:
             raise
         self._size += len(data)
 
-    def _sync(self) -> int:
-        """Sync what was appended up to now; how much that is."""
-        with self._lock:
-            covered = self._appended
-            if self._descriptor < 0:
-                return covered
-            # A copy, as another thread may end the segment meanwhile.
-            descriptor = os.dup(self._descriptor)
-        try:
-            os.fdatasync(descriptor)
-        except OSError:
-            with self._lock:
-                # What became of those pages is unknown from here on: never append behind them.
-                self._lost = self._appended
-                if self._segment is not None:
-                    self._drop_segment(self._segment)
-            raise
-        finally:
-            os.close(descriptor)
-        return covered
+    def _sync_on(self) -> None:
+        """The committer: sync whenever something was appended, for all who appended by then."""
+        while True:
+            with self._work:
+                while self._appended <= max(self._committed, self._lost):
+                    if self._closed:
+                        return
+                    self._work.wait()
+                covered = self._appended
+                # A copy, as the segment may end meanwhile. One that has ended was synced by that.
+                descriptor = os.dup(self._descriptor) if self._descriptor >= 0 else -1
+            committed, lost = covered, 0
+            try:
+                if descriptor >= 0:
+                    os.fdatasync(descriptor)
+            except OSError:
+                committed, lost = 0, covered
+                with self._work:
+                    # What became of those pages is unknown from here on: never append behind them.
+                    if self._segment is not None:
+                        self._drop_segment(self._segment)
+                        lost = self._appended
+            finally:
+                if descriptor >= 0:
+                    os.close(descriptor)
+            with self._turn:
+                self._committed = max(self._committed, committed)
+                self._lost = max(self._lost, lost)
+                self._turn.notify_all()
 
 
 def _refused(error: OSError) -> OutOfResources:

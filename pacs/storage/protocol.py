@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, Protocol
 
 from pacs.dicom.location import Location
@@ -41,8 +41,14 @@ class Storage(Protocol):
     def open(self, uri: str) -> BinaryIO:
         """The object, seekable. Raises NotFound."""
 
-    def publish_all(self, drafts: Sequence[tuple[Draft, str]]) -> list[Location | OutOfResources | None]:
-        """``publish`` for many at once, which costs less; what failed is told in its place."""
+    def publish_all(
+        self, drafts: Sequence[tuple[Draft, str]], when_synced: Callable[[], None]
+    ) -> list[Location | OutOfResources | None]:
+        """``publish`` for many at once, which costs less; what failed is told in its place.
+
+        ``when_synced`` is called when the drafts are durable and none is visible yet; what it raises is
+        raised here, and nothing is published then.
+        """
 
     def remove(self, uri: str) -> None:
         """Delete the object; harmless where it is gone."""

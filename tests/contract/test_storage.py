@@ -120,15 +120,17 @@ def test_many_are_published_at_once_and_each_has_its_answer(storage: Storage) ->
     taken = uri_of("1.2", "1.2.3", "7")
     put(storage, taken, b"there")
     drafts = []
+    seen: list[int] = []
     for number in range(5, 10):
         draft = storage.create(EXPLICIT_VR_LITTLE_ENDIAN)
         draft.write(b"new")
         drafts.append((draft, uri_of("1.2", "1.2.3", str(number))))
-    answers = storage.publish_all(drafts)
+    answers = storage.publish_all(drafts, lambda: seen.append(len(list(storage.walk()))))
     for draft, _ in drafts:
         draft.discard()
     assert [isinstance(answer, Location) for answer in answers] == [True, True, False, True, True]
     assert answers[2] is None
+    assert seen == [1], "nothing new is visible before all drafts are durable"
     assert read(storage, taken) == b"there"
     assert len(list(storage.walk())) == 5
 
