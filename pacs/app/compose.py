@@ -37,6 +37,7 @@ class Places:
     journal: Path
     quarantine: Path
     peers: Path
+    roots: Path
     lease: Path
 
 
@@ -49,6 +50,7 @@ def places(settings: Settings) -> Places:
         journal=data / "journal",
         quarantine=data / "quarantine",
         peers=data / "peers.json",
+        roots=data / "in-place.jsonl",
         lease=data / "lease",
     )
 

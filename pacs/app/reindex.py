@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 
-from pacs.app.compose import Archive, open_storage, processes
+from pacs.app.compose import Archive, open_storage, places, processes
+from pacs.app.roots import Roots
 from pacs.archive.header_reader import HeaderReaders
-from pacs.archive.rebuild import RebuildProgress, rebuild
+from pacs.archive.rebuild import RebuildProgress, locations_in_place, rebuild
 from pacs.dicom.location import Location
 from pacs.settings import Settings
 
@@ -19,12 +20,17 @@ LOG_SECONDS = 5.0  # between two lines of progress in the log
 
 
 def fill(
-    settings: Settings,
-    archive: Archive,
-    in_place: Sequence[Location],
-    progress: Callable[[RebuildProgress], None],
+    settings: Settings, archive: Archive, progress: Callable[[RebuildProgress], None]
 ) -> RebuildProgress:
-    """Make the index anew and note that it is whole. Raises IndexUnavailable, LeaseLost."""
+    """Make the index anew from storage and from what was indexed in place, and note that it is whole.
+
+    Raises IndexUnavailable, LeaseLost.
+    """
+    in_place: Iterable[Location]
+    if archive.index.needs_rebuild:
+        in_place = Roots(places(settings).roots).locations()
+    else:
+        in_place = locations_in_place(archive.index)
     with HeaderReaders(partial(open_storage, settings), processes(settings)) as readers:
         done = rebuild(archive.index, archive.storage, in_place=in_place, readers=readers, progress=progress)
     archive.index.rebuilt()
@@ -43,7 +49,7 @@ def fill_where_needed(settings: Settings, archive: Archive) -> None:
             told = time.monotonic()
             logger.info("The index is made anew: %d instances so far", progress.indexed)
 
-    done = fill(settings, archive, (), tell)
+    done = fill(settings, archive, tell)
     if done.indexed or done.refused:
         logger.info(
             "The index was made anew from storage: %d instances in %.0f s, %d objects refused",

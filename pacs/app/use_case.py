@@ -12,8 +12,9 @@ from typing import TextIO
 
 from pacs.app.compose import Archive, open_importer, places, processes, reading, writing
 from pacs.app.reindex import fill, fill_where_needed
+from pacs.app.roots import Roots
 from pacs.archive.find import Find
-from pacs.archive.rebuild import RebuildProgress, locations_in_place
+from pacs.archive.rebuild import RebuildProgress
 from pacs.archive.search import Search
 from pacs.archive.verify import Finding, VerifyProgress, repair, verify
 from pacs.dicom.header import Header
@@ -57,7 +58,7 @@ def rebuild_index(settings: Settings, progress: Callable[[RebuildProgress], None
     """Make the index anew from storage. Raises NotFound, LeaseHeld where a server runs, IndexUnavailable."""
     _must_exist(settings)
     with writing(settings, _told_elsewhere) as archive:
-        done = fill(settings, archive, locations_in_place(archive.index), progress)
+        done = fill(settings, archive, progress)
         archive.indexer.drain()
     return done
 
@@ -114,6 +115,8 @@ def import_paths(
     """
     bulk = BulkImport(partial(open_importer, settings), processes(settings))
     settings.data.mkdir(mode=0o750, parents=True, exist_ok=True)
+    if in_place:
+        Roots(places(settings).roots).add(paths)
     try:
         with writing(settings, _told_elsewhere) as archive:
             fill_where_needed(settings, archive)

@@ -106,3 +106,25 @@ def test_an_index_that_is_gone_is_made_anew_at_the_start(appliance: Appliance) -
     with running(appliance):
         assert "[CT]" in find(appliance)
     assert "The index was made anew from storage: 1 instances" in appliance.log_text()
+
+
+def test_files_indexed_in_place_are_found_again_when_the_index_is_gone(
+    appliance: Appliance, tmp_path: Path
+) -> None:
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / "one.dcm").write_bytes(sample("CT_small.dcm").read_bytes())
+    appliance.pacs("index", "--in-place", str(folder))
+    (appliance.data / "index").rename(appliance.data / "old")
+    with running(appliance):
+        assert "[CT]" in find(appliance)
+
+
+def test_a_server_that_lost_its_lease_stops_and_says_so(appliance: Appliance) -> None:
+    with running(appliance):
+        lease = appliance.data / "lease"
+        lease.write_text(lease.read_text().replace('"token": "', '"token": "another'))
+        dcmtk("storescu", appliance, str(sample("CT_small.dcm")))
+        assert appliance.process is not None
+        assert appliance.process.wait(30) == 1
+    assert "has become the index writer" in appliance.log_text().splitlines()[-1]
