@@ -77,6 +77,7 @@ class Store:
         self._index = index
         self._indexer = indexer
         self._in_flight = InFlight()
+        self._met_a_taken_path = False
 
     def begin(
         self, *, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, caller: Caller
@@ -128,7 +129,7 @@ class Store:
         fresh: list[tuple[int, list[Record], Location]] = []
         for position, (incoming, examined) in enumerate(batch):
             records: list[Record] = []
-            there = known.get(incoming.meta.sop_instance_uid)
+            there = known.get(incoming.meta.sop_instance_uid) or self._taken(examined.uri)
             if there is not None:
                 try:
                     answers[position] = self._compare(incoming, there)
@@ -184,7 +185,11 @@ class Store:
         return answers
 
     def _meet(self, incoming: Incoming, uri: str) -> Stored:
-        """``uri`` is taken by an object that the index does not know: see that it will."""
+        """``uri`` is taken by an object that the index does not know: see that it will.
+
+        Without an index at hand its own record, which was durable before it was visible, has to do.
+        """
+        self._met_a_taken_path = True
         try:
             with self._storage.open(uri) as file:
                 transfer_syntax_uid = read_file_meta(file).transfer_syntax_uid
@@ -193,9 +198,10 @@ class Store:
             stored = self._compare(incoming, location)
         except (NotFound, InvalidInput) as error:
             raise OutOfResources("The stored object cannot be read; run `pacs verify`.") from error
-        entries = self._journal.record([_addition(location)])
-        if self._indexer is not None:
-            self._indexer.submit(entries, None)
+        if self._index is not None:
+            entries = self._journal.record([_addition(location)])
+            if self._indexer is not None:
+                self._indexer.submit(entries, None)
         return stored
 
     def _known(self, uids: Sequence[str]) -> dict[str, Location]:
@@ -217,6 +223,17 @@ class Store:
             if entity.location is not None:
                 known.setdefault(uid, entity.location)
         return known
+
+    def _taken(self, uri: str) -> Location | None:
+        """What is at ``uri`` already, asked only where no index tells and the last instance was there too.
+
+        It makes an import that is run again quick, and costs one that is not nothing.
+        """
+        if self._index is not None or not self._met_a_taken_path:
+            return None
+        size = self._storage.size(uri)
+        self._met_a_taken_path = size is not None
+        return Location(uri, "", size, 0) if size is not None else None
 
     def _compare(self, incoming: Incoming, known: Location) -> Stored:
         """Duplicate or conflict with the object at ``known``. Raises NotFound where that is gone."""
