@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -59,6 +60,12 @@ def _plans(count: int, study: int = 0) -> list[Plan]:
     return [Plan(study, 0, number, "full") for number in range(count)]
 
 
+def _free(ballast: Path) -> None:
+    """Make room, and wait until the server has noticed: it looks once a second."""
+    ballast.unlink()
+    time.sleep(1.1)
+
+
 def _assert_consistent(appliance: Appliance, statuses: dict[Plan, int]) -> None:
     stored = {plan.sop_instance_uid for plan, status in statuses.items() if status == 0}
     assert every_instance(appliance) == stored
@@ -82,7 +89,7 @@ def test_full_storage_answers_a700_leaves_nothing_and_stores_again_when_there_is
         assert appliance.unfinished_files() == []
         _assert_consistent(appliance, first)
 
-        ballast.unlink()
+        _free(ballast)
         again = _send(appliance, [plan for plan, status in first.items() if status][:10])
         assert set(again.values()) == {0}
         _assert_consistent(appliance, {**first, **again})
@@ -109,7 +116,7 @@ def test_storage_index_and_journal_on_one_full_file_system_lose_nothing(small_fi
         statuses = _send(appliance, _plans(60))
         assert set(statuses.values()) <= {0, OUT_OF_RESOURCES}
         assert OUT_OF_RESOURCES in statuses.values()
-        ballast.unlink()
+        _free(ballast)
         statuses |= _send(appliance, _plans(2, study=1))
         _assert_consistent(appliance, statuses)
     assert appliance.pacs("verify").returncode == 0
