@@ -116,7 +116,7 @@ class Intake:
         if derived.put or derived.drop:
             self._index.apply(derived)
         for instance in derived.unplaced:
-            words = "The data set lacks a Study, Series or SOP Instance UID."
+            words = "The data set lacks a SOP Instance UID."
             self._set_aside(instance.location, Reason.UNREADABLE, words)
         for instance in derived.clashes:
             self._settle_clash(instance)

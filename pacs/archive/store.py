@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import BinaryIO
 
-from pacs.archive.examine import PREFIX_BYTES, Examined, examine, read_growing
+from pacs.archive.examine import PREFIX_BYTES, Examined, examine, header_of
 from pacs.archive.in_flight import InFlight
 from pacs.archive.indexer import Indexer
 from pacs.archive.observer import Caller
@@ -300,7 +300,7 @@ class Incoming:
     def examine(self) -> Examined:
         """Read and check the header. Raises DataSetMismatch, UnreadableDataSet, after quarantine."""
         try:
-            header = read_growing(self._prefix, self.size, self.meta.transfer_syntax_uid, self._again)
+            header = header_of(self._prefix, self.size, self.meta.transfer_syntax_uid, self._data_set)
             return examine(header, self.meta.sop_class_uid, self.meta.sop_instance_uid)
         except InvalidInput as error:
             try:
@@ -327,10 +327,10 @@ class Incoming:
         with self.draft.reopen() as file:
             self._store.quarantine(file, reason, words, self)
 
-    def _again(self, size: int) -> bytes:
-        with self.draft.reopen() as file:
-            file.seek(self._meta_size)
-            return file.read(size)
+    def _data_set(self) -> BinaryIO:
+        file = self.draft.reopen()
+        file.seek(self._meta_size)
+        return file
 
 
 def _addition(location: Location) -> Addition:

@@ -53,3 +53,8 @@ def check_ae_title(text: str) -> str:
 def new_uid() -> str:
     """A UID of its own, from a random UUID (PS3.5 section B.2)."""
     return f"2.25.{uuid.uuid4().int}"
+
+
+def derived_uid(text: str) -> str:
+    """The UID that always comes of ``text``, from a name-based UUID (PS3.5 section B.2)."""
+    return f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, text).int}"

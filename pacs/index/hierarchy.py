@@ -20,6 +20,7 @@ from pacs.dicom.attribute import COMPUTED
 from pacs.dicom.header import Header, Value
 from pacs.dicom.level import Level
 from pacs.dicom.location import Location
+from pacs.dicom.uid import derived_uid
 from pacs.index.protocol import Changes, Entity, Identity, Index
 
 COMPUTED_TAGS = frozenset().union(*COMPUTED.values())
@@ -52,12 +53,30 @@ class Derived(Changes):
     """The changes for a batch, and the instances of it that made none.
 
     ``known`` are indexed already at the same location. ``clashes`` have the SOP Instance UID of another
-    object that is indexed. ``unplaced`` lack a Study, Series or SOP Instance UID.
+    object that is indexed. ``unplaced`` lack a SOP Instance UID.
     """
 
     known: tuple[StoredInstance, ...] = ()
     clashes: tuple[StoredInstance, ...] = ()
     unplaced: tuple[StoredInstance, ...] = ()
+
+
+def placed(header: Header) -> Header:
+    """``header`` with a Study and a Series Instance UID, so that the instance can be found.
+
+    Some objects have none (colour palettes belong to no study, others are malformed). Such an instance is a
+    study of its own, whose UIDs follow from its SOP Instance UID; the stored bytes stay as they are.
+    """
+    study, series = header.text(tags.STUDY_INSTANCE_UID), header.text(tags.SERIES_INSTANCE_UID)
+    if study and series:
+        return header
+    study = study or derived_uid(f"study of {header.text(tags.SOP_INSTANCE_UID)}")
+    values = {
+        **header.values,
+        tags.STUDY_INSTANCE_UID: study,
+        tags.SERIES_INSTANCE_UID: series or derived_uid(f"series of {study}"),
+    }
+    return Header(dict(sorted(values.items())), header.vrs)
 
 
 def patient_key(header: Header) -> str:
@@ -99,14 +118,14 @@ def derive(instances: Sequence[StoredInstance], index: Index) -> Derived:
     there = index.get(Level.IMAGE, list({instance.sop_instance_uid for instance in instances} - {""}))
     for instance in instances:
         uid = instance.sop_instance_uid
-        if not (uid and _study_of(instance.header) and instance.header.text(tags.SERIES_INSTANCE_UID)):
+        if not uid:
             unplaced.append(instance)
         elif uid in there or uid in fresh:
             first = there[uid].location if uid in there else fresh[uid].location
             same = first is not None and first.uri == instance.location.uri
             (known if same else clashes).append(instance)
         else:
-            fresh[uid] = instance
+            fresh[uid] = StoredInstance(placed(instance.header), instance.location)
     tree = _Tree(index)
     tree.load(fresh.values())
     for instance in fresh.values():

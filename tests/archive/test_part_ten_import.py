@@ -67,7 +67,7 @@ def test_a_file_without_preamble_and_file_meta_information_is_taken(site: Site, 
         (replace(ONE, transfer_syntax_uid=EXPLICIT_VR_BIG_ENDIAN).part_ten[:-1], "cut off"),
         (replace(ONE, transfer_syntax_uid="1.2.840.10008.1.2.4.70").part_ten[:-8], "cut off"),
         (replace(ONE, transfer_syntax_uid="1.2.840.10008.1.2.4.70").part_ten[:-10], "cut off"),
-        (replace(ONE, study="").part_ten, "Study"),
+        (replace(ONE, study="1..2").part_ten, "Study"),
     ],
 )
 def test_what_is_no_whole_instance_is_refused_with_words(

@@ -150,17 +150,25 @@ def test_a_data_set_that_is_not_the_one_announced_is_refused(site: Site, announc
 @pytest.mark.parametrize(
     "instance",
     [
-        replace(ONE, study=""),
-        replace(ONE, series=""),
         replace(ONE, study="1..2"),
         replace(ONE, series="../x"),
     ],
 )
-def test_an_instance_that_stands_nowhere_in_the_hierarchy_is_refused(site: Site, instance: Instance) -> None:
+def test_an_instance_whose_study_or_series_uid_is_none_is_refused(site: Site, instance: Instance) -> None:
     with pytest.raises(UnreadableDataSet):
         site.put(instance)
     assert site.files() == []
     assert site.quarantine.count() == 1
+
+
+@pytest.mark.parametrize("instance", [replace(ONE, study=""), replace(ONE, series="")])
+def test_an_instance_without_a_study_or_series_gets_a_place_of_its_own(
+    site: Site, instance: Instance
+) -> None:
+    assert site.put(instance).outcome is Outcome.STORED
+    assert site.put(instance).outcome is Outcome.DUPLICATE
+    assert site.found() == {instance.sop_instance_uid}
+    assert site.data_set(instance.sop_instance_uid) == instance.data_set
 
 
 @pytest.mark.parametrize("data", [b"", b"no data set", bytes(100), b"\xff" * 1000, b"\x08\0\x05\0CS\xff\x00"])

@@ -179,10 +179,19 @@ TestAddsAndDeletes = AddsAndDeletes.TestCase
 TestAddsAndDeletes.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
 
 
-def test_instance_without_uids_is_unplaced() -> None:
-    derived = derive([stored(""), stored("9", series=""), stored("9", study="")], MemoryIndex())
-    assert len(derived.unplaced) == 3
+def test_instance_without_sop_instance_uid_is_unplaced() -> None:
+    derived = derive([stored("")], MemoryIndex())
+    assert len(derived.unplaced) == 1
     assert not derived.put
+
+
+def test_instance_without_study_is_a_study_of_its_own() -> None:
+    index = MemoryIndex()
+    add(index, stored("8", study="", series=""), stored("9", study="", series=""), stored("7", series=""))
+    assert [index.count(level) for level in (Level.STUDY, Level.SERIES, Level.IMAGE)] == [3, 3, 3]
+    for image in index.search(Level.IMAGE, Everything()):
+        assert image.header.text(tags.STUDY_INSTANCE_UID) == image.identity.study != ""
+        assert image.header.text(tags.SERIES_INSTANCE_UID) == image.identity.series != ""
 
 
 def test_same_instance_twice_in_a_batch_counts_once() -> None:
