@@ -18,12 +18,13 @@ from pacs.archive.decompress import can_decode, installed_decoders
 from pacs.dicom import charset
 from pacs.dicom.attribute import COMPUTED, LEVEL_ATTRIBUTES, UNIQUE_KEY, keyword_of
 from pacs.dicom.level import Level
+from pacs.dicom.sop_class import VERIFICATION, is_storage
 from pacs.dicom.status import FindStatus, GetStatus, MoveStatus, Status, StoreStatus
 from pacs.dicom.transfer_syntax import transfer_syntax
 from pacs.dicom.uid import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from pacs.dimse import failure
 from pacs.dimse.negotiation import OWN_SYNTAXES, REJECTIONS
-from pacs.dimse.sop_class import QUERY_RETRIEVE, VERIFICATION, is_storage
+from pacs.dimse.sop_class import QUERY_RETRIEVE
 from pacs.dimse.store_scu import NATIVE
 from pacs.query.model import Model
 from pacs.settings import BY_NAME

@@ -27,6 +27,4 @@ class EchoSCP:
             status=SUCCESS,
         )
         association.send_command(request.context.context_id, message.encode(response))
-        self._observer.operation(
-            Operation("C-ECHO", SUCCESS, association.caller, time.monotonic() - begun, count=1)
-        )
+        self._observer.operation(Operation("C-ECHO", SUCCESS, association.caller, time.monotonic() - begun))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from pacs.dicom.sop_class import VERIFICATION
 from pacs.dicom.transfer_syntax import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
 from pacs.dimse import message
 from pacs.dimse.association import TimeLimits
 from pacs.dimse.message import Command, CommandField
 from pacs.dimse.negotiation import ProposedContext
 from pacs.dimse.requestor import request_association
-from pacs.dimse.sop_class import VERIFICATION
 from pacs.errors import PeerFailure
 from pacs.peers.peer import Peer
 

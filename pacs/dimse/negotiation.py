@@ -37,6 +37,7 @@ from pynetdicom.pdu_items import (
     UserInformationItem,
 )
 
+from pacs.dicom.sop_class import VERIFICATION, is_storage
 from pacs.dicom.transfer_syntax import (
     EXPLICIT_VR_BIG_ENDIAN,
     EXPLICIT_VR_LITTLE_ENDIAN,
@@ -44,7 +45,7 @@ from pacs.dicom.transfer_syntax import (
 )
 from pacs.dicom.uid import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from pacs.dimse.message import CommandField
-from pacs.dimse.sop_class import QUERY_RETRIEVE, VERIFICATION, is_storage
+from pacs.dimse.sop_class import QUERY_RETRIEVE
 from pacs.errors import PeerFailure
 from pacs.query.identifier import Negotiated
 

@@ -9,12 +9,12 @@ import time
 
 from pacs.archive.observer import Observer, Operation
 from pacs.archive.store import Outcome, Store, Stored
+from pacs.dicom.sop_class import is_storage
 from pacs.dicom.status import Status, StoreStatus
 from pacs.dimse import message
 from pacs.dimse.association import Association, Message
 from pacs.dimse.failure import STORE, STORE_COERCION, status_of
 from pacs.dimse.message import Command, CommandField
-from pacs.dimse.sop_class import is_storage
 from pacs.errors import PacsError, PeerFailure
 
 

@@ -8,15 +8,21 @@ one before: two buffers take turns.
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from pacs.archive.decompress import Decompressor
 from pacs.archive.retrieve import Retrieve
 from pacs.dicom import tags
 from pacs.dicom.file_meta import read_file_meta
-from pacs.dicom.transfer_syntax import EXPLICIT_VR_LITTLE_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
+from pacs.dicom.transfer_syntax import (
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    IMPLICIT_VR_LITTLE_ENDIAN,
+    transfer_syntax,
+)
 from pacs.dimse import message
 from pacs.dimse.association import Association
 from pacs.dimse.failure import PROCESSING_FAILURE
@@ -116,6 +122,10 @@ class StoreSCU:
             file, size = self._decompressor.reencode(original, context.transfer_syntax)
             original.close()
             offset = 0
+        elif size % 2 and transfer_syntax(meta.transfer_syntax_uid).deflated:
+            original = file
+            file, offset, size = _padded(original, offset), 0, size + 1
+            original.close()
         self._buffers.reverse()
         buffer = self._buffers[0]
         first = buffer.fill(file, offset, size, context.context_id)
@@ -173,6 +183,16 @@ class StoreSCU:
             else:
                 self._association.abort()
                 raise PeerFailure("the peer answered something else than the C-STORE it was sent")
+
+
+def _padded(file: BinaryIO, offset: int) -> BinaryIO:
+    """A deflated data set of odd length, as files may hold it, with its padding (PS3.5 section A.5)."""
+    copy = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - the caller closes it
+    file.seek(offset)
+    shutil.copyfileobj(file, copy)
+    copy.write(b"\0")
+    copy.flush()
+    return copy
 
 
 def propose(needs: Iterable[tuple[str, str]]) -> list[list[ProposedContext]]:

@@ -97,6 +97,7 @@ class Serving:
     peers: PeerRegistry
     index: MemoryIndex
     indexer: Indexer
+    store: Store
     received: list[Dataset] = field(default_factory=list)
 
     @property
@@ -157,9 +158,10 @@ def serving(folder: Path, config: DimseConfig = CONFIG, **changes: object) -> It
     indexer.start()
     peers = PeerRegistry(folder / "peers.json")
     recorder = Recorder()
+    store = Store(storage, journal, quarantine, index, indexer)
     server = DimseServer(
         replace(config, **changes),  # type: ignore[arg-type]
-        store=Store(storage, journal, quarantine, index, indexer),
+        store=store,
         find=Find(index, indexer.settle, "PACS"),
         retrieve=Retrieve(storage),
         peers=peers,
@@ -167,7 +169,7 @@ def serving(folder: Path, config: DimseConfig = CONFIG, **changes: object) -> It
     )
     server.start()
     try:
-        yield Serving(server, recorder, folder, peers, index, indexer)
+        yield Serving(server, recorder, folder, peers, index, indexer, store)
     finally:
         server.shutdown(2)
         indexer.close()

@@ -24,6 +24,7 @@ from pynetdicom.pdu_primitives import (
     UserIdentityNegotiation,
 )
 
+from pacs.dicom.sop_class import is_storage
 from pacs.dimse.negotiation import (
     ContextResult,
     Proposal,
@@ -34,7 +35,6 @@ from pacs.dimse.negotiation import (
     encode_request,
     negotiate,
 )
-from pacs.dimse.sop_class import is_storage
 from pacs.errors import PeerFailure
 from tests.dimse.serving import (
     CT,

@@ -16,6 +16,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.filereader import read_dataset
 from pydicom.uid import (
     UID,
+    DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -29,6 +30,8 @@ from pynetdicom.service_class import StorageServiceClass
 from pynetdicom.sop_class import uid_to_service_class
 from pynetdicom.transport import ThreadedAssociationServer
 
+from pacs.archive.observer import Caller
+from pacs.archive.part_ten_import import PartTenImport
 from pacs.dimse.move_scp import MAX_LOSSES
 from pacs.dimse.store_scu import propose
 from pacs.dimse.sub_operation import encode_failed_list
@@ -352,6 +355,18 @@ def test_get_sends_over_the_requestors_association(pacs: Serving) -> None:
     assert counts(final) == (3, 0, 0)
     assert pending
     assert len({ds.SOPInstanceUID for ds in received}) == 3
+
+
+def test_a_deflated_data_set_of_odd_length_is_padded_on_the_wire(pacs: Serving) -> None:
+    path = sample("image_dfl.dcm")
+    original = pydicom.dcmread(path)
+    PartTenImport(pacs.store, Caller()).import_files([path], in_place=False)
+    (stored,) = pacs.stored()
+    assert stored.stat().st_size % 2 == 1 or path.stat().st_size % 2 == 0
+    with dest(pacs, (original.SOPClassUID, [DeflatedExplicitVRLittleEndian])) as destination:
+        assert move(pacs, original.StudyInstanceUID)[-1][0].Status == 0
+    (received,) = destination.received
+    assert received.SOPInstanceUID == original.SOPInstanceUID
 
 
 def test_get_without_the_scp_role_fails_each_instance(pacs: Serving) -> None:
