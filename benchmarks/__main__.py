@@ -110,7 +110,6 @@ def main(
                 figure = f"{sample.value:.4g} {sample.measure.unit}"
                 click.echo(f"  {sample.measure.name}: {sample.product} {figure}")
                 samples.append(sample)
-            space.forget_inputs()
             text = report.table(rows(samples))
             click.echo(f"\n{text}\n")
             if write if write is not None else complete:
