@@ -13,6 +13,7 @@ from pacs.dicom import tags
 from pacs.dicom.attribute import signed_or_unsigned, vr_dictionary
 from pacs.dicom.charset import decode
 from pacs.dicom.element_layout import UNDEFINED_LENGTH, Kind, Layout, kinds, layout_of
+from pacs.dicom.element_memory import NO_ELEMENT, Memory, Place, Run
 from pacs.dicom.element_value import tidy
 from pacs.dicom.header import Header, Value
 from pacs.dicom.private import private_vr
@@ -62,13 +63,15 @@ class ElementReader:
     """One reading of one piece of data.
 
     ``resume`` is where reading may go on when a later piece is at hand; ``finished`` says that the end of
-    the header was seen; ``budget`` is what remains of ``MAX_ELEMENTS``.
+    the header was seen; ``budget`` is what remains of ``MAX_ELEMENTS``. With a ``memory``, what is the same
+    as in the data sets before is taken from there.
     """
 
-    __slots__ = ("budget", "data", "finished", "resume")
+    __slots__ = ("budget", "data", "finished", "memory", "resume")
 
-    def __init__(self, data: bytes, budget: int = MAX_ELEMENTS) -> None:
+    def __init__(self, data: bytes, budget: int = MAX_ELEMENTS, memory: Memory | None = None) -> None:
         self.data = data
+        self.memory = memory
         self.budget = budget
         self.finished = False
         self.resume = 0
@@ -98,12 +101,36 @@ class ElementReader:
         budget = self.budget
         last = -1
         ordered = True
+        runs: dict[bytes, Run] | None = None
+        places: list[Place] | None = None
+        if depth == 0 and self.memory is not None:
+            runs = self.memory.runs(layout)
+            places = None if values else []
         while position < end:
             start = position
+            if runs is not None:
+                run = runs.get(data[position : position + 4])
+                if (
+                    run is not None
+                    and data.startswith(run.raw, position)
+                    and run.fits(values, charset, signed, budget)
+                ):
+                    values.update(run.values)
+                    if run.vrs:
+                        vrs.update(run.vrs)
+                    position += len(run.raw)
+                    if run.first <= last:
+                        ordered = False
+                    last = run.last
+                    if places is not None:
+                        places.append((start, NO_ELEMENT, budget, charset, signed))
+                    budget -= run.cost
+                    continue
             if position + 8 > end:
                 if delimited or data[position:end].strip(b"\0"):
                     self.fail(start, depth, position + 8, budget)
                 position = end
+                places = None
                 break
             budget -= 1
             if budget < 0:
@@ -157,6 +184,8 @@ class ElementReader:
             if tag <= last:
                 ordered = False
             last = tag
+            if places is not None:
+                places.append((start, tag, budget + 1, charset, signed))
 
             # Sequences, what may be one, and everything of undefined length.
             inner = layout
@@ -240,6 +269,9 @@ class ElementReader:
         self.budget = budget
         if not ordered:
             header.values = {tag: values[tag] for tag in sorted(values)}
+        elif places and self.memory is not None:
+            places.append((position, NO_ELEMENT, budget, charset, signed))
+            self.memory.learn(data, header, places)
         return position
 
     def fail(self, resume: int, depth: int, needed: int, budget: int) -> NoReturn:
@@ -263,6 +295,8 @@ class ElementReader:
         if not (letters.isalpha() and letters.isupper()):
             vr = private_vr(tag, values) if tag & 0x10000 else vr_dictionary()[tag]
             return vr, kinds().get(vr, _UNKNOWN), length, position + 8
+        # What follows hangs on how much data there is: nothing to be remembered.
+        self.memory = None
         _, _, _, short = layout.element(data, position)
         if short == 0 and position + 12 <= end:
             (length,) = layout.long_length(data, position + 8)

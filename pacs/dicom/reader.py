@@ -8,9 +8,11 @@ never trusted: whatever they are, they give a ``Header`` or ``UnreadableDataSet`
 from __future__ import annotations
 
 import zlib
+from functools import cache
 from typing import BinaryIO
 
 from pacs.dicom.element_layout import Layout, fitting_layout, layout_of
+from pacs.dicom.element_memory import Memory
 from pacs.dicom.element_reader import MAX_ELEMENTS, ElementReader, Ended, Malformed
 from pacs.dicom.header import Header
 from pacs.dicom.transfer_syntax import transfer_syntax
@@ -27,6 +29,11 @@ _FIRST_PIECE = 64 * 1024
 _CUT_SHORT = "The data set ends in the middle of an element; send it again, whole."
 
 
+@cache
+def _memory() -> Memory:
+    return Memory()
+
+
 def read_header(data: bytes | bytearray | memoryview, transfer_syntax_uid: str, *, complete: bool) -> Header:
     """The header of the data set that ``data`` is, or begins with where ``complete`` is False.
 
@@ -41,7 +48,7 @@ def read_header(data: bytes | bytearray | memoryview, transfer_syntax_uid: str, 
 
 
 def _read(raw: bytes, announced: Layout, complete: bool) -> Header:
-    reader = ElementReader(raw)
+    reader = ElementReader(raw, memory=_memory())
     header = Header()
     try:
         reader.data_set(header, fitting_layout(raw, announced))
@@ -85,7 +92,7 @@ def read_header_from(file: BinaryIO, transfer_syntax_uid: str) -> Header:
         data = file.read(size)
         at_end = len(data) < size
         layout = layout or fitting_layout(data, layout_of(syntax.explicit, syntax.big_endian))
-        reader = ElementReader(data, budget)
+        reader = ElementReader(data, budget, _memory())
         try:
             reader.data_set(header, layout)
         except Malformed as malformed:
