@@ -10,6 +10,7 @@ table.
 from __future__ import annotations
 
 import difflib
+import os
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -96,6 +97,12 @@ def _proxy_port(text: str) -> int:
     return 0
 
 
+def _workers(text: str) -> int:
+    if text == "auto":
+        return max(1, len(os.sched_getaffinity(0)))
+    return quantity.count(text)
+
+
 FOLDER = Kind("DIR", "folder", _folder)
 TEXT = Kind("TEXT", "text", str)
 PORT = Kind("N", "TCP port; 0 takes a free one", quantity.port)
@@ -154,6 +161,12 @@ TABLE: tuple[Setting, ...] = (
         Kind("none", "none", _auth),
         "none",
         "Who may use the console. This version has no console yet: health and metrics are open to all.",
+    ),
+    Setting(
+        "workers",
+        Kind("N|auto", "processes, or auto", _workers),
+        "0",
+        "How many processes serve associations; auto is one a processor, 0 serves all in the main process.",
     ),
     Setting(
         "max-associations",
@@ -231,6 +244,7 @@ class Settings:
     index: str
     storage: Path | None
     auth: str
+    workers: int
     max_associations: int
     max_pdu: int
     artim_timeout: float

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pacs.archive.indexer import Indexer
 from pacs.archive.observer import Caller
 from pacs.archive.part_ten_import import PartTenImport
 from pacs.archive.store import Store
+from pacs.dimse.config import DimseConfig
 from pacs.errors import LeaseHeld, PacsError
 from pacs.index.lease import Lease
 from pacs.index.tantivy import TantivyIndex
@@ -26,6 +28,10 @@ from pacs.storage.quarantine import Quarantine
 logger = logging.getLogger(__name__)
 
 Engine = TantivyIndex | WhooshIndex
+
+SWITCH_SECONDS = 0.0005
+"""How long a thread may hold the GIL while another wants it. Associations do little between system calls,
+and at the default of 5 ms each return from one would wait that long for another's computing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +127,27 @@ def open_index(settings: Settings, *, writable: bool, check_lease: Callable[[], 
 def open_storage(settings: Settings) -> FilesystemStorage:
     """The storage. Raises OutOfResources."""
     return FilesystemStorage(places(settings).storage, settings.storage_reserve)
+
+
+def dimse_config(settings: Settings) -> DimseConfig:
+    """What a DIMSE server is told to be."""
+    return DimseConfig(
+        ae_title=settings.ae_title,
+        bind=settings.bind,
+        port=settings.dimse_port,
+        max_associations=settings.max_associations,
+        max_pdu=settings.max_pdu,
+        artim_seconds=settings.artim_timeout,
+        network_seconds=settings.network_timeout,
+        dimse_seconds=settings.dimse_timeout,
+        idle_seconds=settings.idle_timeout,
+        require_called_ae_title=settings.require_called_ae_title,
+    )
+
+
+def tune_interpreter() -> None:
+    """Set what Python lets a whole process choose."""
+    sys.setswitchinterval(SWITCH_SECONDS)
 
 
 def processes(settings: Settings) -> int:

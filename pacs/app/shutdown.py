@@ -1,7 +1,7 @@
 """SIGTERM and SIGINT: the first asks to stop, the second to hurry.
 
-Signals wake the main thread through a socket: a handler must not touch what the thread that it interrupts
-holds.
+Signals wake the main thread through a socket that the interpreter writes to, in whichever thread the system
+delivers them: a handler of ours runs in the main thread alone, which may be waiting.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import select
 import signal
 import socket
+from contextlib import suppress
 from types import FrameType
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -25,6 +26,7 @@ class Shutdown:
         self._asked, self._asking = socket.socketpair()
         self._asked.setblocking(False)
         self._asking.setblocking(False)
+        self._wakeup_before = signal.set_wakeup_fd(self._asking.fileno(), warn_on_full_buffer=False)
         self._before = [(number, signal.signal(number, self._handle)) for number in SIGNALS]
         self._orderly = False
 
@@ -34,7 +36,8 @@ class Shutdown:
 
     def request(self) -> None:
         """Ask to stop, from any thread."""
-        self._asking.send(b"\0")
+        with suppress(BlockingIOError):  # it is full of requests
+            self._asking.send(b"\0")
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait for a request, for ``seconds`` at most; whether one came."""
@@ -45,6 +48,7 @@ class Shutdown:
 
     def close(self) -> None:
         """Give the signals back."""
+        signal.set_wakeup_fd(self._wakeup_before)
         for number, handler in self._before:
             signal.signal(number, handler)
         self._asked.close()
@@ -53,4 +57,3 @@ class Shutdown:
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if not self._orderly:
             raise StoppedEarly
-        self.request()

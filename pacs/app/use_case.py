@@ -20,6 +20,7 @@ from pacs.archive.verify import Finding, VerifyProgress, repair, verify
 from pacs.dicom.header import Header
 from pacs.dicom.level import Level
 from pacs.dimse import echo_scu
+from pacs.dimse.negotiation import configure_libraries
 from pacs.errors import LeaseHeld, NotFound, PacsError
 from pacs.ingest.bulk import BulkImport, Progress, Report
 from pacs.peers.peer import Peer
@@ -36,6 +37,7 @@ PATIENCE_SECONDS = 10.0  # for a server to index, before we look whether it is s
 
 def echo(settings: Settings, peer: Peer) -> float:
     """Ask whether ``peer`` answers; how many seconds that took. Raises PeerFailure."""
+    configure_libraries()
     began = time.monotonic()
     echo_scu.echo(peer, settings.ae_title, settings.dimse_timeout)
     return time.monotonic() - began

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pacs import __version__
 from pacs.app.compose import Archive
+from pacs.app.crew import Crew
 from pacs.console.health import Check
 from pacs.console.metrics import Gauge
 from pacs.dicom.level import Level
@@ -19,7 +20,7 @@ from pacs.settings import Settings
 @dataclass(frozen=True, slots=True)
 class _Running:
     archive: Archive
-    dimse: DimseServer
+    dimse: DimseServer | Crew
 
 
 class Watch:
@@ -30,7 +31,7 @@ class Watch:
         self._running: _Running | None = None
         self._words = "starting"
 
-    def begin(self, archive: Archive, dimse: DimseServer) -> None:
+    def begin(self, archive: Archive, dimse: DimseServer | Crew) -> None:
         """The appliance runs."""
         self._running = _Running(archive, dimse)
 
@@ -46,11 +47,14 @@ class Watch:
             Check("lease", self._lease),
             Check("index", self._index),
             Check("journal", self._journal),
+            *((Check("workers", self._workers),) if self._settings.workers else ()),
         )
 
     def gauges(self) -> Sequence[Gauge]:
         """How things stand."""
         return (
+            # First of all, as it has the workers tell what they did.
+            self._gauge("pacs_workers", "Processes that serve associations.", _answering),
             Gauge("pacs_info", "The version that runs.", lambda: {__version__: 1.0}, "version"),
             self._gauge("pacs_associations_open", "Associations open now.", lambda now: now.dimse.active),
             self._gauge(
@@ -112,6 +116,16 @@ class Watch:
             raise Unavailable(f"{words}; the limit is {self._settings.index_lag_limit}.")
         return f"{words}."
 
+    def _workers(self) -> str:
+        answering = _answering(self._now())
+        if not answering:
+            raise Unavailable("No worker process answers.")
+        return f"{answering} of {self._settings.workers} worker processes answer."
+
     def _entities(self) -> dict[str, float]:
         index = self._now().archive.index
         return {level.name: float(index.count(level)) for level in Level}
+
+
+def _answering(now: _Running) -> int:
+    return now.dimse.report() if isinstance(now.dimse, Crew) else 1

@@ -200,6 +200,6 @@ def _serve_with(pacs: Serving, find: Find) -> None:
     """Let another ``find`` stand behind the running server."""
     from pacs.dimse.message import CommandField
 
-    services = pacs.server._acceptor._services
+    services = pacs.server._reception._acceptor._services
     assert isinstance(services, dict)
     services[CommandField.C_FIND_RQ] = FindSCP(find, pacs.recorder)
