@@ -78,6 +78,9 @@ _DAYS_OF_OFFSETS = timedelta(days=10)
 _PRECISIONS = (4, 6)
 """Digits of a date of limited precision: a year, a month."""
 
+_OFFSET = r"|\+.*|-.*"
+"""A further case of an expression: an offset from UTC (&ZZXX)."""
+
 _SPECIAL = re.compile(r"([\\.+*?()|\[\]{}^$])")
 
 
@@ -215,7 +218,7 @@ def _days(path: str, low: str | None, high: str | None) -> Plan:
         if span is None:
             return _present(path)
         last = _moved(span.span.end[:8], _DAYS_OF_OFFSETS, last)
-    return _digits(path, first, last)
+    return _digits(path, first, last, zoned=True)
 
 
 def _moved(day: str, by: timedelta, otherwise: str) -> str:
@@ -228,8 +231,11 @@ def _moved(day: str, by: timedelta, otherwise: str) -> str:
     return f"{point.year:04}{point.month:02}{point.day:02}"
 
 
-def _digits(path: str, low: str, high: str) -> Plan:
-    """Values whose first digits are between ``low`` and ``high``, or may be, as ``2020`` of a day in it."""
+def _digits(path: str, low: str, high: str, zoned: bool = False) -> Plan:
+    """Values whose first digits are between ``low`` and ``high``, or may be, as ``2020`` of a day in it.
+
+    ``zoned`` values may end in an offset from UTC, whatever their precision (``2020+0100``).
+    """
     if not (low + high).isascii():
         return _present(path)
     # A value of low precision may hold both ends, even where the range itself is empty.
@@ -238,34 +244,39 @@ def _digits(path: str, low: str, high: str) -> Plan:
     while common < len(low) and low[common] == high[common]:
         common += 1
     shorter = [f"{path}={low[:length]}" for length in _PRECISIONS if length < common]
-    expression = _or_nothing(_between(low[common:], high[common:], common), common)
+    offsets = [Prefix(f"{text}{sign}") for text in shorter for sign in "+-"] if zoned else []
+    otherwise = _OFFSET if zoned else ""
+    expression = _or_end(_between(low[common:], high[common:], common, otherwise), common, otherwise)
     return _either(
         [
             AnyTerm((f"{path}>", *shorter)),
+            *offsets,
             Pattern(f"{path}={low[:common]}", expression),
             Prefix(f"{path}~"),
         ]
     )
 
 
-def _between(low: str, high: str, place: int) -> str:
+def _between(low: str, high: str, place: int, otherwise: str) -> str:
     """An expression for digits from ``place`` on that are between two of equal length, and what follows."""
     if not low or (set(low) == {"0"} and set(high) == {"9"}):
         return ".*"
     first, last = low[0], high[0]
     nines, noughts = "9" * (len(low) - 1), "0" * (len(low) - 1)
     if first == last:
-        return first + _or_nothing(_between(low[1:], high[1:], place + 1), place + 1)
-    parts = [first + _or_nothing(_between(low[1:], nines, place + 1), place + 1)]
+        return first + _or_end(_between(low[1:], high[1:], place + 1, otherwise), place + 1, otherwise)
+    parts = [first + _or_end(_between(low[1:], nines, place + 1, otherwise), place + 1, otherwise)]
     if int(last) - int(first) > 1:
         parts.append(f"[{int(first) + 1}-{int(last) - 1}].*")
-    parts.append(last + _or_nothing(_between(noughts, high[1:], place + 1), place + 1))
+    parts.append(last + _or_end(_between(noughts, high[1:], place + 1, otherwise), place + 1, otherwise))
     return f"({'|'.join(parts)})"
 
 
-def _or_nothing(expression: str, place: int) -> str:
-    """``expression``, or the end of a value that is as precise as ``place`` digits."""
-    return f"({expression})?" if place in _PRECISIONS and expression != ".*" else expression
+def _or_end(expression: str, place: int, otherwise: str) -> str:
+    """``expression``, or the end of a value that is as precise as ``place`` digits, or ``otherwise``."""
+    if place not in _PRECISIONS or expression == ".*":
+        return expression
+    return f"({expression}{otherwise})?"
 
 
 def _fitting(path: str, pattern: str) -> Plan:

@@ -20,6 +20,8 @@ from pacs.query.word_match import words_test
         ("Müller-Straße", ["muller", "strasse"]),
         ("山田^太郎", ["山田", "太郎"]),
         ("\uff21\uff22", ["ab"]),
+        ("StageII-Colorectal-CT-005", ["stageii", "colorectal", "ct", "005"]),
+        ("CT_SOM5 SPI", ["ct_som5", "spi"]),
         ("--", []),
     ],
 )
@@ -41,6 +43,8 @@ def test_wild_cards_belong_to_the_words_of_a_query() -> None:
         (("abd*",), "CT Abdomen", True),
         (("*men",), "CT Abdomen", True),
         (("abdo",), "CT Abdomen", False),
+        (("colorectal",), "StageII-Colorectal-CT-005", True),
+        (("stageii", "colorectal"), "StageII-Colorectal-CT-005", True),
         (("a?domen",), "CT Abdomen", True),
         (("one", "two"), "one\\two", False),
         (("MÜLLER",), "muller", True),
