@@ -7,20 +7,57 @@ keep these bytes: a change of the form needs a new schema version of the index.
 
 from __future__ import annotations
 
-from typing import Any
+import struct
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
-from pacs.dicom.header import Header
+from pacs.dicom.header import Header, Value
 from pacs.errors import IndexUnavailable
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
 
 
+class Pairs(NamedTuple):
+    """Some attributes of a header, packed: for those that come again with the next header."""
+
+    size: int
+    packed: bytes
+    sequences: tuple[int, ...]
+
+
 def pack(header: Header) -> bytes:
     """``header`` as bytes."""
     return _encode(_parts(header))
+
+
+def pairs(values: dict[int, Value]) -> Pairs:
+    """A part of the attributes of a header, to be ``joined``."""
+    sequences = tuple([tag for tag, value in values.items() if value.__class__ is tuple])
+    content: dict[int, Any] = values
+    if sequences:
+        content = dict(values)
+        for tag in sequences:
+            content[tag] = [_parts(item) for item in content[tag]]
+    return Pairs(len(content), _encode(content)[len(_map_head(len(content))) :], sequences)
+
+
+def joined(parts: Sequence[Pairs], vrs: dict[int, str]) -> bytes:
+    """What ``pack`` makes of a header of all of ``parts``, which share no tag, and ``vrs``."""
+    content = _map_head(sum([part.size for part in parts])) + b"".join([part.packed for part in parts])
+    sequences = [tag for part in parts for tag in part.sequences]
+    if vrs:
+        return b"\x93" + content + _encode(sequences) + _encode(vrs)
+    return b"\x92" + content + _encode(sequences) if sequences else b"\x91" + content
+
+
+def _map_head(count: int) -> bytes:
+    """How a MessagePack map of so many pairs begins."""
+    if count < 16:
+        return bytes((0x80 | count,))
+    return struct.pack(">BH", 0xDE, count) if count < 65536 else struct.pack(">BI", 0xDF, count)
 
 
 def unpack(packed: bytes | bytearray | memoryview) -> Header:

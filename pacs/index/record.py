@@ -6,7 +6,7 @@ about (``core_tags``); ``rest`` is every other attribute. A STUDY query of many 
 
 from __future__ import annotations
 
-from collections.abc import Callable, ItemsView, Iterator, KeysView, ValuesView
+from collections.abc import Callable, ItemsView, Iterator, KeysView, Sequence, ValuesView
 from functools import cache
 from typing import Any
 
@@ -19,6 +19,7 @@ from pacs.dicom.level import Level
 from pacs.dicom.location import Location
 from pacs.errors import IndexUnavailable
 from pacs.index import packing
+from pacs.index.packing import Pairs
 from pacs.index.protocol import Entity, Identity
 
 RECORD_VERSION = 1
@@ -158,13 +159,21 @@ class LazyAttributes(dict[int, Value]):
         return super().items()
 
 
-def pack_core(entity: Entity) -> bytes:
-    """The first part of the record of ``entity``."""
-    identity, header, location = entity.identity, entity.header, entity.location
-    core = core_tags()[identity.level]
-    values = header.values
-    # All VRs are here: an answer looks through them, whatever it asks for.
-    attributes = Header({tag: values[tag] for tag in values.keys() & core}, header.vrs)
+def core_pairs(level: Level, values: dict[int, Value]) -> Pairs:
+    """What of ``values`` belongs into the first part of a record of ``level``."""
+    core = core_tags()[level]
+    return packing.pairs({tag: value for tag, value in values.items() if tag in core})
+
+
+def rest_pairs(values: dict[int, Value]) -> Pairs:
+    """What of ``values`` belongs into the second part: all but those that ``core`` has at every level."""
+    everywhere = core_tags()[Level.PATIENT]
+    return packing.pairs({tag: value for tag, value in values.items() if tag not in everywhere})
+
+
+def pack_core(entity: Entity, attributes: Sequence[Pairs]) -> bytes:
+    """The first part of the record of ``entity``, whose attributes in it are ``attributes``."""
+    identity, location = entity.identity, entity.location
     return _encode(
         (
             identity.patient,
@@ -176,18 +185,18 @@ def pack_core(entity: Entity) -> bytes:
             None
             if location is None
             else (location.uri, location.transfer_syntax_uid, location.size, location.mtime_ns),
-            msgspec.Raw(packing.pack(attributes)),
+            # All VRs are here: an answer looks through them, whatever it asks for.
+            msgspec.Raw(packing.joined(attributes, entity.header.vrs)),
         )
     )
 
 
-def pack_rest(header: Header) -> bytes:
-    """The second part of a record: all attributes but those that ``core`` has at every level.
+def pack_rest(attributes: Sequence[Pairs]) -> bytes:
+    """The second part of a record.
 
     It is the same for all entities that have their attributes from one instance.
     """
-    everywhere = core_tags()[Level.PATIENT]
-    return packing.pack(Header({tag: value for tag, value in header.values.items() if tag not in everywhere}))
+    return packing.joined(attributes, {})
 
 
 def unpack(core: bytes, load_rest: Callable[[], bytes]) -> Entity:

@@ -28,7 +28,7 @@ import unicodedata
 from collections.abc import Iterator
 
 from pacs.dicom.attribute import vr_dictionary
-from pacs.dicom.header import Header
+from pacs.dicom.header import Header, Value
 from pacs.query.name import name_words, sound
 from pacs.query.word import fold, words_of
 
@@ -107,29 +107,20 @@ class Terms:
         self._paths: dict[int, str] = {}
         self._remembered: dict[tuple[str, str], tuple[str, ...]] = {}
 
-    def of(self, header: Header, leave_out: frozenset[int] = frozenset()) -> set[str]:
-        """All terms of ``header``, but for the tags in ``leave_out`` at its root."""
+    def of(self, values: dict[int, Value]) -> set[str]:
+        """All terms of the attributes of a header, or of some of them."""
         terms: set[str] = set()
-        paths = self._paths
-        for tag, value in header.values.items():
-            if tag in leave_out or not value:
+        paths, remembered = self._paths, self._remembered
+        for tag, value in values.items():
+            if not value:
                 continue
             path = paths.get(tag)
             if path is None:
                 path = paths[tag] = f"{tag:08x}"
             if isinstance(value, str):
-                terms.update(self._of_text(path, tag, value))
+                terms.update(remembered.get((path, value)) or self._of_text(path, tag, value))
             else:
                 self._take_items(path, value, terms, {})
-        return terms
-
-    def of_tags(self, header: Header, only: frozenset[int]) -> set[str]:
-        """The terms of those texts of ``header`` that are in ``only``."""
-        terms: set[str] = set()
-        for tag in only:
-            text = header.text(tag)
-            if text:
-                terms.update(self._of_text(f"{tag:08x}", tag, text))
         return terms
 
     def _take_items(

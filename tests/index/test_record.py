@@ -16,7 +16,7 @@ from pacs.dicom.location import Location
 from pacs.errors import IndexUnavailable
 from pacs.index import packing
 from pacs.index.protocol import Entity, Identity
-from pacs.index.record import core_tags, pack_core, pack_rest, unpack
+from pacs.index.record import core_pairs, core_tags, pack_core, pack_rest, rest_pairs, unpack
 from tests.index.header_strategies import headers
 
 IDENTITIES = (Identity("P"), Identity("P", "S"), Identity("P", "S", "E"), Identity("P", "S", "E", "I"))
@@ -40,7 +40,7 @@ class Rest:
 
     def __init__(self, header: Header) -> None:
         self.reads = 0
-        self._bytes = pack_rest(header)
+        self._bytes = pack_rest((rest_pairs(header.values),))
 
     def __call__(self) -> bytes:
         self.reads += 1
@@ -50,7 +50,7 @@ class Rest:
 def stored(header: Header, level: Level = Level.STUDY) -> tuple[Entity, Rest]:
     rest = Rest(header)
     entity = Entity(IDENTITIES[level], header, Location("a", "1.2", 3, 4), (("class=1.2", 5),), 6)
-    return unpack(pack_core(entity), rest), rest
+    return unpack(pack_core(entity, (core_pairs(level, header.values),)), rest), rest
 
 
 @settings(max_examples=150, deadline=None)
@@ -60,6 +60,22 @@ def test_entity_comes_back_as_it_was(header: Header, level: Level) -> None:
     assert entity == Entity(IDENTITIES[level], header, Location("a", "1.2", 3, 4), (("class=1.2", 5),), 6)
     assert header == entity.header
     assert list(entity.header.values) == sorted(header.values)
+
+
+@settings(max_examples=150, deadline=None)
+@given(headers(), st.sets(st.integers(0, 40)))
+def test_a_header_packed_in_parts_is_the_header(header: Header, chosen: set[int]) -> None:
+    tags_in_order = list(header.values)
+    first = {tag: header.values[tag] for place, tag in enumerate(tags_in_order) if place in chosen}
+    second = {tag: value for tag, value in header.values.items() if tag not in first}
+    parts = packing.pairs(first), packing.pairs(second)
+    assert packing.unpack(packing.joined(parts, header.vrs)) == header
+
+
+@pytest.mark.parametrize("size", [0, 15, 16, 65_535, 65_536])
+def test_a_header_of_any_size_is_packed(size: int) -> None:
+    header = Header({number: "v" for number in range(size)})
+    assert packing.joined((packing.pairs(header.values),), {}) == packing.pack(header)
 
 
 def test_rest_is_read_only_when_asked_for_and_once() -> None:
