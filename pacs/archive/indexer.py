@@ -1,8 +1,10 @@
 """The indexer: takes what the journal says awaits indexing into the index, in batches.
 
 It runs in the one process that holds the lease: its own instances come through memory with their headers
-read, those of other processes and of a crash through the journal's folder, and are read from storage.
-Records are forgotten only after the index has committed, so whatever fails in between is done again.
+read, those of other processes and of a crash through the journal's folder, most of them with their headers.
+Records are forgotten only after the index has committed and the objects that they carry were settled, so
+whatever fails in between is done again. A record that was forgotten before an instance is removed is marked
+as done, durably: it cannot bring the instance back.
 """
 
 from __future__ import annotations
@@ -12,14 +14,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from threading import Condition, Thread
+from threading import Condition, Lock, Thread
 
 from pacs.archive.intake import Intake, Work
+from pacs.archive.recovery import Recovery
 from pacs.dicom.location import Location
-from pacs.errors import IndexUnavailable, LeaseLost, PacsError
+from pacs.errors import IndexUnavailable, LeaseLost, OutOfResources, PacsError
 from pacs.index.hierarchy import StoredInstance
 from pacs.index.protocol import Index
-from pacs.storage.journal import Entry, Journal
+from pacs.storage.journal import Addition, Entry, Journal, Removal, Segment
 from pacs.storage.journal_reader import JournalReader
 from pacs.storage.protocol import Storage
 from pacs.storage.quarantine import Quarantine
@@ -33,6 +36,8 @@ GATHER_SECONDS = 0.15
 """How long a batch may wait for more, unless somebody asks."""
 POLL_SECONDS = 0.25
 """How often other processes' segments are looked for."""
+SETTLE_SECONDS = 1.0
+"""Objects that journal records carry are made durable by themselves no more often than this."""
 RETRY_SECONDS = (0.2, 30.0)
 """First and longest pause before an index that failed is tried again."""
 
@@ -61,6 +66,8 @@ class Indexer:
     ) -> None:
         self._reader = JournalReader(journal)
         self._intake = Intake(index, storage, quarantine)
+        self._storage = storage
+        self._recovery = Recovery(storage, quarantine)
         self._on_failure = on_failure
         self._changed = Condition()
         self._queue: deque[Work] = deque()
@@ -69,7 +76,10 @@ class Indexer:
         self._done = 0
         self._urgent = 0
         self._oldest = 0.0
-        self._deferred: list[Work] = []
+        self._polling = Lock()  # held from reading the journal until what was read is queued
+        self._unrecovered: list[Entry] = []
+        self._unsettled: dict[Segment, list[Entry]] = {}
+        self._settled_at = 0.0
         self._failure: PacsError | None = None
         self._stopped = False
         self._closing = False
@@ -114,6 +124,10 @@ class Indexer:
         if self._thread is None:
             self.drain()
             return
+        try:
+            self._poll_for_news()
+        except OSError as error:
+            raise IndexUnavailable(f"The journal cannot be read: {error.strerror}.") from error
         if self._done == self._submitted:
             return
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -134,9 +148,10 @@ class Indexer:
         while True:
             polled = self._poll()
             if not self._queue and not polled:
-                return
+                break
             while self._queue:
                 self._step()
+        self._settle_objects()
 
     def lag(self) -> Lag:
         """How far the index is behind."""
@@ -153,6 +168,8 @@ class Indexer:
             self._thread.join(timeout)
         elif not self._stopped:
             self.drain()
+        if self._thread is None or not self._thread.is_alive():
+            self._settle_objects(all_of_them=True)
         self._intake.close()
 
     def _enqueue(self, work: Work) -> None:
@@ -162,15 +179,35 @@ class Indexer:
         self._submitted += 1
 
     def _poll(self) -> int:
-        """Queue what other processes recorded, and what was not published when we last looked."""
-        entries = self._reader.poll()
-        deferred, self._deferred = self._deferred, []
+        """Queue what other processes recorded."""
+        with self._polling:
+            return self._take_up()
+
+    def _poll_for_news(self) -> None:
+        with self._polling:
+            if self._reader.has_news():
+                self._take_up()
+
+    def _take_up(self) -> int:
+        entries = [*self._unrecovered, *self._reader.poll()]
+        self._unrecovered = []
+        usable = []
+        for entry in entries:
+            try:
+                self._recovery.recover(entry)
+            except OutOfResources as error:
+                # The journal keeps it: nothing is lost, and it is tried again.
+                if not self._unrecovered:
+                    logger.error("An object cannot be restored from the journal: %s", error)
+                self._unrecovered.append(entry)
+            else:
+                usable.append(entry)
         with self._changed:
-            for entry in entries:
+            for entry in usable:
                 self._enqueue(Work((entry,), None))
-            for work in deferred:
-                self._enqueue(work)
-        return len(entries)
+            if usable:
+                self._changed.notify_all()
+        return len(usable)
 
     def _run(self) -> None:
         pause, longest = RETRY_SECONDS
@@ -182,6 +219,7 @@ class Indexer:
                     self._poll()
                 except OSError as error:
                     logger.warning("The journal cannot be read: %s", error.strerror)
+            self._settle_objects()
             if not self._wait():
                 return
             if not self._queue:
@@ -225,10 +263,19 @@ class Indexer:
 
     def _step(self) -> None:
         """Index one batch. Raises IndexUnavailable, LeaseLost; the batch is then still queued."""
-        batch = [self._queue[position] for position in range(min(len(self._queue), BATCH_INSTANCES))]
+        batch = self._next_batch()
+        removes = _removes(batch[0])
+        if removes:
+            # From here on, what was stored before must never be taken up again.
+            self._settle_objects(all_of_them=True)
+            self._seal()
         result = self._intake.take(batch)
-        self._reader.forget([entry for work in result.finished for entry in work.entries])
-        self._deferred += result.deferred
+        for work in result.finished:
+            for entry in work.entries:
+                self._unsettled.setdefault(entry.segment, []).append(entry)
+        if removes:
+            self._settle_objects(all_of_them=True)
+            self._seal()
         with self._changed:
             for work in batch:
                 self._queue.popleft()
@@ -239,6 +286,47 @@ class Indexer:
             self._done += len(batch)
             self._oldest = time.monotonic()
             self._changed.notify_all()
+
+    def _next_batch(self) -> list[Work]:
+        """The first of the queue, as many as are to be taken together: all remove something, or none."""
+        first = _removes(self._queue[0])
+        together = []
+        for position in range(min(len(self._queue), BATCH_INSTANCES)):
+            work = self._queue[position]
+            if _removes(work) is not first:
+                break
+            together.append(work)
+        return together
+
+    def _settle_objects(self, *, all_of_them: bool = False) -> None:
+        """Make durable what indexed records carry, and forget them: where that lets go of a segment."""
+        if not self._unsettled:
+            return
+        now = time.monotonic()
+        if not all_of_them and (now - self._settled_at < SETTLE_SECONDS or not self._is_ripe()):
+            return
+        self._settled_at = now
+        entries = [entry for entries in self._unsettled.values() for entry in entries]
+        uris = {entry.record.uri for entry in entries if entry.carries and isinstance(entry.record, Addition)}
+        try:
+            self._storage.settle(uris)
+        except OSError as error:
+            logger.error("Stored objects cannot be synced; the journal keeps them: %s", error.strerror)
+            return
+        self._unsettled = {}
+        self._reader.forget(entries)
+
+    def _is_ripe(self) -> bool:
+        return any(
+            segment.ended and segment.forgotten + len(entries) >= segment.taken
+            for segment, entries in self._unsettled.items()
+        )
+
+    def _seal(self) -> None:
+        try:
+            self._reader.seal()
+        except OSError as error:
+            raise IndexUnavailable(f"The journal cannot be written: {error.strerror}.") from error
 
     def _fail(self, error: PacsError) -> None:
         if self._failure is None:
@@ -262,3 +350,7 @@ class Indexer:
         if isinstance(error, IndexUnavailable | LeaseLost):
             return type(error)(str(error))
         return IndexUnavailable(f"The index is behind: {error}")
+
+
+def _removes(work: Work) -> bool:
+    return any(isinstance(entry.record, Removal) for entry in work.entries)

@@ -13,8 +13,9 @@ from pacs.archive.sameness import same_instance
 from pacs.dicom.file_meta import header_of_file
 from pacs.dicom.level import Level
 from pacs.dicom.location import Location
-from pacs.errors import NotFound, PacsError, UnreadableDataSet
+from pacs.errors import IndexUnavailable, NotFound, PacsError, UnreadableDataSet
 from pacs.index.hierarchy import StoredInstance, derive, forget
+from pacs.index.packing import unpack
 from pacs.index.protocol import Identity, Index
 from pacs.storage import layout
 from pacs.storage.journal import Addition, Entry, Removal
@@ -37,13 +38,9 @@ class Work:
 
 @dataclass(slots=True)
 class Result:
-    """What became of a batch.
-
-    ``deferred``: the object is not there yet, but its producer is alive and may be about to publish it.
-    """
+    """What became of a batch, and the instances in it."""
 
     finished: list[Work] = field(default_factory=list)
-    deferred: list[Work] = field(default_factory=list)
     sop_instance_uids: list[str] = field(default_factory=list)
 
 
@@ -73,9 +70,6 @@ class Intake:
             if isinstance(stored, StoredInstance):
                 gathered.append(stored)
                 result.sop_instance_uids.append(stored.sop_instance_uid)
-            elif isinstance(stored, NotFound) and not self._is_over(work):
-                result.deferred.append(work)
-                continue
             elif isinstance(stored, UnreadableDataSet):
                 self._set_aside(_location(work), Reason.UNREADABLE, str(stored))
             result.finished.append(work)
@@ -90,13 +84,42 @@ class Intake:
 
     def _read(self, batch: Sequence[Work]) -> list[StoredInstance | PacsError | None]:
         """For each of ``batch`` the instance, why it cannot be read, or None where there is none."""
-        unread = [work for work in batch if work.stored is None and _has_addition(work)]
-        if not unread:
-            return [work.stored for work in batch]
-        if self._readers is None:
-            self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="header-reader")
-        read = iter(list(self._readers.map(self._read_one, map(_location, unread))))
-        return [next(read) if work.stored is None and _has_addition(work) else work.stored for work in batch]
+        found = [self._told(work) for work in batch]
+        unread = [
+            position
+            for position, (work, stored) in enumerate(zip(batch, found, strict=True))
+            if stored is None and _has_addition(work)
+        ]
+        if unread:
+            if self._readers is None:
+                self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="header-reader")
+            locations = [_location(batch[position]) for position in unread]
+            for position, read in zip(unread, self._readers.map(self._read_one, locations), strict=True):
+                found[position] = read
+        return found
+
+    def _told(self, work: Work) -> StoredInstance | PacsError | None:
+        """The instance as its record tells it; None where its object must be read."""
+        if work.stored is not None:
+            return work.stored
+        for entry in work.entries:
+            record = entry.record
+            if not isinstance(record, Addition) or not record.header:
+                continue
+            if entry.orphan and not layout.is_in_place(record.uri) and self._size(record.uri) != record.size:
+                # Not what the record tells of: never published, or removed since.
+                return None
+            try:
+                return StoredInstance(unpack(record.header), record.location)
+            except IndexUnavailable:
+                return None
+        return None
+
+    def _size(self, uri: str) -> int | None:
+        try:
+            return self._storage.size(uri)
+        except NotFound:
+            return None
 
     def _read_one(self, location: Location) -> StoredInstance | PacsError:
         try:
@@ -194,10 +217,6 @@ class Intake:
     def _discard(self, location: Location) -> None:
         if not layout.is_in_place(location.uri):
             self._storage.remove(location.uri)
-
-    def _is_over(self, work: Work) -> bool:
-        """Nobody will publish the object of ``work`` any more."""
-        return all(entry.segment.ended for entry in work.entries)
 
 
 def _has_addition(work: Work) -> bool:

@@ -3,13 +3,15 @@
 What an association or an import hands in goes to a draft byte for byte, under File Meta Information of our
 own. On ``commit`` the header is read once: it is checked, decides the place, and goes on to the indexer.
 The journal learns of the instance before it is published, so that no crash leaves an object which nobody
-knows of; success is returned after both are durable.
+knows of; success is returned after both are durable. The journal's record of a small object carries the
+object itself: it is what is durable then, and ``recovery.py`` makes the object of it again after a crash.
 """
 
 from __future__ import annotations
 
 import itertools
 import logging
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,17 +25,23 @@ from pacs.archive.refusal import Reason, note_of, reason_of
 from pacs.archive.retrieve import open_location
 from pacs.archive.sameness import same_instance
 from pacs.dicom.file_meta import FileMeta, encode_file_meta, read_file_meta
+from pacs.dicom.header import Header
 from pacs.dicom.level import Level
 from pacs.dicom.location import Location
 from pacs.dicom.uid import check_uid
 from pacs.errors import IndexUnavailable, InvalidInput, NotFound, OutOfResources
 from pacs.index.hierarchy import StoredInstance
+from pacs.index.packing import pack
 from pacs.index.protocol import Index
-from pacs.storage.journal import Addition, Journal, Record, Removal
+from pacs.storage.journal import Addition, Entry, Journal, Record, Removal, Ticket
 from pacs.storage.protocol import Draft, Storage
 from pacs.storage.quarantine import Quarantine
 
 logger = logging.getLogger(__name__)
+
+RECENT_INSTANCES = 20_000
+"""Instances that a store without indexer remembers: as many as may await indexing, about."""
+_LONGEST_PACKED_HEADER = 128 * 1024
 
 
 class Outcome(StrEnum):
@@ -59,8 +67,9 @@ class Stored:
 class Store:
     """Takes instances in, from many threads.
 
-    ``index`` and ``indexer`` belong to the process that holds the lease. Without them (a bulk import's
-    worker) duplicates are known by path only, and other clashes are found when the journal is consumed.
+    ``indexer`` belongs to the process that holds the lease. A store without it may read ``index``, which
+    may be a little behind, and remembers what it stored itself. Without either (a bulk import's worker)
+    duplicates are known by path only. Clashes that are not seen here are found when the journal is consumed.
     """
 
     def __init__(
@@ -78,6 +87,7 @@ class Store:
         self._indexer = indexer
         self._in_flight = InFlight()
         self._met_a_taken_path = False
+        self._recent: OrderedDict[str, Location] = OrderedDict()
 
     def begin(
         self, *, sop_class_uid: str, sop_instance_uid: str, transfer_syntax_uid: str, caller: Caller
@@ -113,7 +123,7 @@ class Store:
 
     def index_in_place(self, batch: Sequence[StoredInstance]) -> None:
         """Make durable that files outside the storage are to be indexed. Raises OutOfResources."""
-        entries = self._journal.record([_addition(instance.location) for instance in batch])
+        entries = self._journal.record([_addition(one.location, one.header) for one in batch])
         if self._indexer is not None:
             for entry, instance in zip(entries, batch, strict=True):
                 self._indexer.submit((entry,), instance)
@@ -142,7 +152,7 @@ class Store:
                     answers[position] = error
                     continue
             location = incoming.location(examined.uri)
-            fresh.append((position, [*records, _addition(location)], location))
+            fresh.append((position, [*records, _addition(location, examined.header)], location))
         if fresh:
             for (position, _, _), answer in zip(fresh, self._publish(batch, fresh), strict=True):
                 answers[position] = answer
@@ -153,28 +163,43 @@ class Store:
         batch: Sequence[tuple[Incoming, Examined]],
         fresh: Sequence[tuple[int, list[Record], Location]],
     ) -> list[Stored | OutOfResources]:
-        try:
-            ticket = self._journal.append([record for _, records, _ in fresh for record in records])
-        except OutOfResources as error:
-            return [error] * len(fresh)
         drafts = [(batch[position][0].draft, location.uri) for position, _, location in fresh]
+        records: list[Record] = []
+        contents: list[bytes | bytearray | None] = []
+        for (_, parts, _), (draft, _) in zip(fresh, drafts, strict=True):
+            records += parts
+            contents += [None] * (len(parts) - 1)
+            contents.append(draft.lend())
+        tickets: list[Ticket] = []
+
+        def journal() -> None:
+            tickets.append(self._journal.append(records, contents))
+            self._journal.commit(tickets[0])
+
         try:
-            # The journal is being synced while the drafts are.
-            published = self._storage.publish_all(drafts, lambda: self._journal.commit(ticket))
+            published = self._storage.publish_all(drafts, journal)
         except OutOfResources as error:
-            self._journal.forget(ticket.entries)
+            for ticket in tickets:
+                self._journal.withdraw(ticket.entries)
             return [error] * len(fresh)
-        entries = iter(ticket.entries)
-        shares = [tuple(itertools.islice(entries, len(records))) for _, records, _ in fresh]
+        recorded = iter(tickets[0].entries)
+        shares = [tuple(itertools.islice(recorded, len(parts))) for _, parts, _ in fresh]
+        self._journal.in_place(
+            [
+                entry
+                for share, placed in zip(shares, published, strict=True)
+                if isinstance(placed, Location)
+                for entry in share
+            ]
+        )
         answers: list[Stored | OutOfResources] = []
         for (position, _, location), share, placed in zip(fresh, shares, published, strict=True):
             incoming, examined = batch[position]
             if isinstance(placed, Location):
-                if self._indexer is not None:
-                    self._indexer.submit(share, StoredInstance(examined.header, location))
+                self._hand_on(share, StoredInstance(examined.header, location))
                 answers.append(incoming.stored(Outcome.STORED))
                 continue
-            self._journal.forget(share)
+            self._journal.withdraw(share)
             if isinstance(placed, OutOfResources):
                 answers.append(placed)
                 continue
@@ -183,6 +208,15 @@ class Store:
             except OutOfResources as error:
                 answers.append(error)
         return answers
+
+    def _hand_on(self, share: Sequence[Entry], instance: StoredInstance) -> None:
+        """To the indexer; where that is another process, it reads the journal."""
+        if self._indexer is not None:
+            self._indexer.submit(share, instance)
+        elif self._index is not None:
+            self._recent[instance.sop_instance_uid] = instance.location
+            if len(self._recent) > RECENT_INSTANCES:
+                self._recent.popitem(last=False)
 
     def _meet(self, incoming: Incoming, uri: str) -> Stored:
         """``uri`` is taken by an object that the index does not know: see that it will.
@@ -213,6 +247,12 @@ class Store:
                 if pending is not None:
                     known[uid] = pending
         if self._index is None:
+            return known
+        for uid in uids:
+            recent = self._recent.get(uid)
+            if recent is not None:
+                known[uid] = recent
+        if len(known) == len(uids):
             return known
         try:
             entities = self._index.get(Level.IMAGE, uids)
@@ -333,8 +373,21 @@ class Incoming:
         return file
 
 
-def _addition(location: Location) -> Addition:
-    return Addition(location.uri, location.transfer_syntax_uid, location.size, location.mtime_ns)
+def _addition(location: Location, header: Header | None = None) -> Addition:
+    return Addition(
+        location.uri, location.transfer_syntax_uid, location.size, location.mtime_ns, _packed(header)
+    )
+
+
+def _packed(header: Header | None) -> bytes:
+    """``header`` for the journal; empty where it has to be read from the object again."""
+    if header is None:
+        return b""
+    try:
+        packed = pack(header)
+    except (UnicodeEncodeError, ValueError):
+        return b""
+    return packed if len(packed) <= _LONGEST_PACKED_HEADER else b""
 
 
 __all__: Sequence[str] = ("Incoming", "Outcome", "Store", "Stored")

@@ -6,6 +6,10 @@ processes that are no more are removed at the next start: no reader ever sees ha
 
 Each operating-system call may be a round trip of milliseconds. A store into a known folder takes: open,
 write, fdatasync, close, link, unlink, fsync of the folder.
+
+A small object that was lent to a journal (``FileDraft.lend``) is written and linked alike, but synced by
+``settle`` only, with all others. After a crash of the host it may be missing, short or damaged, until
+``restore`` was called with what the journal holds.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ import itertools
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, NoReturn, TypeAlias
@@ -26,6 +30,7 @@ from pacs.storage import layout
 from pacs.storage.folder import Folder, Folders
 from pacs.storage.presence import is_alive, open_locked, producer_name
 from pacs.storage.protocol import Draft
+from pacs.storage.settling import Settling
 from pacs.storage.space import Space
 
 logger = logging.getLogger(__name__)
@@ -44,6 +49,9 @@ def refuse(error: OSError) -> NoReturn:
     ) from error
 
 
+_UNOPENED, _GONE = -1, -2
+"""Instead of the descriptor of a draft's file: before it was made, and after it was closed."""
+
 Buffer: TypeAlias = "bytes | bytearray | memoryview"
 
 
@@ -55,8 +63,9 @@ class FileDraft:
         self._path = path
         self._transfer_syntax_uid = transfer_syntax_uid
         self._gathered = bytearray()
-        self._descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o640)
+        self._descriptor = _UNOPENED
         self._synced = False
+        self._lent = False
         self.size = 0
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
@@ -65,8 +74,11 @@ class FileDraft:
         self._synced = False
         gathered = self._gathered
         if len(gathered) + len(data) <= GATHER_BYTES:
+            if self._descriptor == _GONE:
+                self._refuse_gone()
             gathered += data
             return
+        self._open()
         if len(data) < GATHER_BYTES:
             self._flush()
             self._gathered += data
@@ -88,13 +100,24 @@ class FileDraft:
             self.discard()
             raise
 
+    def lend(self) -> bytearray | None:
+        """The whole object, where it is small: who takes it makes it durable. See ``Draft.lend``."""
+        if self._descriptor != _UNOPENED or not self._gathered:
+            return None
+        self._lent = True
+        return self._gathered
+
     def sync(self) -> None:
-        """Make what was written durable, not yet visible. Raises OutOfResources, the draft is then gone."""
+        """Make what was written durable, not yet visible. Raises OutOfResources, the draft is then gone.
+
+        What was lent is only written: whatever refuses that does so now.
+        """
         if self._synced:
             return
-        if self._descriptor < 0:
-            raise OutOfResources("The draft could not be written and is gone.")
         self._flush()
+        if self._lent:
+            self._synced = True
+            return
         try:
             os.fdatasync(self._descriptor)
         except OSError as error:
@@ -108,6 +131,8 @@ class FileDraft:
         if placed is None:
             return None
         folder, location = placed
+        if self._lent:
+            return location
         try:
             folder.sync()
         except OSError as error:
@@ -136,25 +161,53 @@ class FileDraft:
 
     def discard(self) -> None:
         """Forget the draft; harmless after ``publish``."""
-        if self._descriptor < 0:
+        descriptor, self._descriptor = self._descriptor, _GONE
+        if descriptor < 0:
             return
-        os.close(self._descriptor)
-        self._descriptor = -1
-        self._gathered.clear()
+        os.close(descriptor)
         try:
             os.unlink(self._path)
+        except FileNotFoundError:
+            pass
         except OSError as error:
             # Left for the next start, which removes drafts of processes that are gone.
             logger.warning("A draft cannot be removed: %s", os.strerror(error.errno or 0))
 
+    @property
+    def path(self) -> str:
+        """Where the draft is."""
+        return self._path
+
+    @property
+    def lent(self) -> bool:
+        """Whether somebody else sees to it that the object is durable."""
+        return self._lent
+
+    def _open(self) -> None:
+        """Make the file, if it is not there yet: small objects wait until they are whole."""
+        if self._descriptor >= 0:
+            return
+        if self._descriptor == _GONE:
+            self._refuse_gone()
+        try:
+            flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
+            self._descriptor = os.open(self._path, flags, 0o640)
+        except OSError as error:
+            refuse(error)
+
+    def _refuse_gone(self) -> NoReturn:
+        raise OutOfResources("The draft could not be written and is gone.")
+
     def _flush(self) -> None:
+        self._open()
         gathered = self._gathered
         if not gathered:
             return
         try:
             self._storage.take(len(gathered))
             self._finish_write(gathered, b"", 0)
-            gathered.clear()
+            # Not cleared: it may be lent.
+            self._gathered = bytearray()
         except OSError as error:
             self.discard()
             refuse(error)
@@ -194,6 +247,8 @@ class FilesystemStorage:
         self._sequence = itertools.count()
         try:
             self._incoming.mkdir(mode=0o750, parents=True, exist_ok=True)
+            # Open from the beginning: it tells of write errors since then.
+            self._settling = Settling(root)
             self._presence = open_locked(self._incoming / f"{self._producer}.lock", os.O_RDWR | os.O_CLOEXEC)
             self._remove_drafts_of_the_dead()
         except OSError as error:
@@ -213,7 +268,7 @@ class FilesystemStorage:
         self, drafts: Sequence[tuple[Draft, str]], when_synced: Callable[[], None]
     ) -> list[Location | OutOfResources | None]:
         """Publish many at once: drafts are synced side by side, each folder once."""
-        if len(drafts) > 1:
+        if sum(not (isinstance(draft, FileDraft) and draft.lent) for draft, _ in drafts) > 1:
             with ThreadPoolExecutor(SYNCS_AT_ONCE) as pool:
                 list(pool.map(_try_to_sync, drafts))
         else:
@@ -231,7 +286,7 @@ class FilesystemStorage:
                 answers.append(error)
                 continue
             answers.append(placed and placed[1])
-            if placed:
+            if placed and not draft.lent:
                 touched.setdefault(id(placed[0]), (placed[0], []))[1].append(position)
         for folder, positions in touched.values():
             try:
@@ -260,6 +315,34 @@ class FilesystemStorage:
             return os.stat(self._root / uri).st_size
         except OSError:
             return None
+
+    def settle(self, uris: Collection[str]) -> None:
+        """Make the objects ``uris``, in their places and not synced before, durable. Raises OSError."""
+        self._settling.settle(uris)
+
+    def restore(self, uri: str, content: bytes) -> bool:
+        """See that ``uri`` holds ``content``, durably; tell if it was written. Raises OutOfResources."""
+        layout.uids_of(uri)
+        try:
+            with open(self._root / uri, "rb", buffering=0) as file:
+                if file.read(len(content) + 1) == content:
+                    return False
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            refuse(error)
+        draft = self.create("")
+        draft.write(content)
+        draft.sync()
+        try:
+            folder = self._folders.open(uri.rpartition("/")[0])
+            os.rename(draft.path, self._root / uri)
+            folder.sync()
+        except OSError as error:
+            refuse(error)
+        finally:
+            draft.discard()
+        return True
 
     def remove(self, uri: str) -> None:
         """Delete the object, and its folders where they are empty then; harmless where it is gone."""
@@ -297,6 +380,7 @@ class FilesystemStorage:
 
     def close(self) -> None:
         """Give up our drafts: nothing can be created afterwards."""
+        self._settling.close()
         if self._presence >= 0:
             os.close(self._presence)
             self._presence = -1

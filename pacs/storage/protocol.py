@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import BinaryIO, Protocol
 
 from pacs.dicom.location import Location
@@ -24,6 +24,13 @@ class Draft(Protocol):
 
     def sync(self) -> None:
         """Make what was written durable, ahead of ``publish``. Raises OutOfResources: the draft is gone."""
+
+    def lend(self) -> bytes | bytearray | None:
+        """The whole object, where it is small enough to be kept elsewhere, such as in a journal.
+
+        Who takes it makes it durable: ``publish`` then makes the object visible, whole, but not durable by
+        itself before ``Storage.settle``. None where it is too large; nothing must be written afterwards.
+        """
 
     def reopen(self) -> BinaryIO:
         """What was written so far, to read from its beginning."""
@@ -48,6 +55,18 @@ class Storage(Protocol):
 
         ``when_synced`` is called when the drafts are durable and none is visible yet; what it raises is
         raised here, and nothing is published then.
+        """
+
+    def settle(self, uris: Collection[str]) -> None:
+        """Make objects that were lent before they were published durable by themselves. Raises OSError.
+
+        What is not there any more is passed over.
+        """
+
+    def restore(self, uri: str, content: bytes) -> bool:
+        """After a crash, see that ``uri`` holds ``content``, durably; whether it had to be written.
+
+        Raises OutOfResources.
         """
 
     def remove(self, uri: str) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
@@ -169,11 +170,13 @@ def test_a_record_whose_object_is_about_to_be_published_is_waited_for(site: Site
     other = Beside(tmp_path)
     one = instance(1)
     uri = uri_of(one.study, one.series, one.sop_instance_uid)
-    other.journal.record([Addition(uri, one.transfer_syntax_uid, len(one.part_ten), 0)])
+    ticket = other.journal.append([Addition(uri, one.transfer_syntax_uid, len(one.part_ten), 0)])
+    other.journal.commit(ticket)
     time.sleep(0.6)
     path = tmp_path / "archive" / uri
     path.parent.mkdir(parents=True)
     path.write_bytes(one.part_ten)
+    other.journal.in_place(ticket.entries)
     other.end()
     wait_until_empty(site)
     assert site.found() == {one.sop_instance_uid}
@@ -194,7 +197,8 @@ def test_a_record_whose_object_was_never_published_is_passed_over(tmp_path: Path
 def test_an_unreadable_object_goes_to_quarantine_and_the_rest_is_indexed(tmp_path: Path) -> None:
     crashed = Site(tmp_path)
     for number in range(3):
-        crashed.put(instance(number))
+        # Too large for the journal to hold it.
+        crashed.put(replace(instance(number), pixels=bytes(100_000)))
     crashed.journal.close()
     (path,) = [path for path in crashed.files() if path.name == "1.2.1.1.1.dcm"]
     path.write_bytes(b"not DICOM any more")
