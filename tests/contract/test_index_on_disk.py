@@ -8,11 +8,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from pacs.dicom import tags
-from pacs.dicom.header import Header
+from pacs.dicom.header import Header, Value
 from pacs.dicom.level import Level
 from pacs.errors import IndexUnavailable, LeaseLost
 from pacs.index.hierarchy import derive
@@ -137,13 +138,13 @@ def test_lease_lost_while_documents_are_made_changes_nothing(opener: Open, tmp_p
 
 
 def test_failure_while_documents_are_made_leaves_the_index_usable(opener: Open, tmp_path: Path) -> None:
-    class Broken(Header):
-        def text(self, tag: int) -> str:
+    class Broken(dict[int, Value]):
+        def keys(self) -> NoReturn:
             raise RuntimeError("broken")
 
     index = opener(tmp_path / "index", True, confirmed)
     good = derive([stored(1)], index).put
-    bad = replace(good[0], header=Broken(good[0].header.values))
+    bad = replace(good[0], header=Header(Broken(good[0].header.values)))
     with pytest.raises(RuntimeError):
         index.apply(Changes(put=[*good, bad]))
     assert index.count(Level.IMAGE) == 0
@@ -155,6 +156,7 @@ def test_failure_while_documents_are_made_leaves_the_index_usable(opener: Open, 
 FULL = """
 import resource, signal, sys
 from pathlib import Path
+from typing import NoReturn
 from pacs.errors import IndexUnavailable
 from pacs.dicom.level import Level
 from pacs.index.hierarchy import derive
@@ -199,6 +201,7 @@ def test_failed_commit_changes_nothing_and_the_next_one_works(engine: str, tmp_p
 READ = """
 import sys
 from pathlib import Path
+from typing import NoReturn
 from pacs.dicom.level import Level
 from tests.contract.index_engines import PERSISTENT, confirmed
 
@@ -233,6 +236,7 @@ def test_another_process_reads_each_commit(engine: str, tmp_path: Path) -> None:
 KILLED = """
 import sys
 from pathlib import Path
+from typing import NoReturn
 from tests.contract.index_engines import PERSISTENT, add, confirmed, stored
 
 index = PERSISTENT[sys.argv[1]](Path(sys.argv[2]), True, confirmed)
