@@ -164,13 +164,24 @@ class Indexer:
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-        if self._thread is not None:
-            self._thread.join(timeout)
-        elif not self._stopped:
-            self.drain()
-        if self._thread is None or not self._thread.is_alive():
+        if self._thread is None:
+            if not self._stopped:
+                self.drain()
             self._settle_objects(all_of_them=True)
+        else:
+            self._thread.join(timeout)
+            if not self._thread.is_alive():
+                self._finish()
         self._intake.close()
+
+    def _finish(self) -> None:
+        """Once the thread has ended: see which producers have, and let go of their segments."""
+        try:
+            if self._failure is None:
+                self.drain()
+            self._settle_objects(all_of_them=True)
+        except (PacsError, OSError) as error:
+            logger.warning("What was stored last is indexed at the next start: %s", error)
 
     def _enqueue(self, work: Work) -> None:
         if self._submitted == self._done:

@@ -145,7 +145,7 @@ class FileDraft:
         layout.uids_of(uri)
         self.sync()
         try:
-            folder = self._storage.link(self._path, uri)
+            folder = self._storage.link(self._path, uri, durable=not self._lent)
         except OSError as error:
             self.discard()
             refuse(error)
@@ -391,12 +391,12 @@ class FilesystemStorage:
         if not self._space.take(size):
             self._no_room()
 
-    def link(self, draft: str, uri: str) -> Folder | None:
+    def link(self, draft: str, uri: str, *, durable: bool) -> Folder | None:
         """Link ``draft`` to ``uri``; None where that is taken. Raises OSError, and leaves no folder then."""
         relative, _, name = uri.rpartition("/")
         for last in (False, True):
             try:
-                folder = self._folders.open(relative)
+                folder = self._folders.open(relative, durable=durable)
                 os.link(draft, name, dst_dir_fd=folder.descriptor)
             except FileExistsError:
                 return None

@@ -18,9 +18,10 @@ KNOWN_FOLDERS = 256
 class Folder:
     """An open folder. The descriptor closes when nobody holds the object any more."""
 
-    __slots__ = ("descriptor",)
+    __slots__ = ("descriptor", "durable")
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, durable: bool) -> None:
+        self.durable = durable
         self.descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
     def __del__(self) -> None:
@@ -40,18 +41,19 @@ class Folders:
         self._lock = Lock()
         self._known: OrderedDict[str, Folder] = OrderedDict()
 
-    def open(self, relative: str) -> Folder:
-        """The folder ``relative``, made where it is missing, durable up to the root. Raises OSError.
+    def open(self, relative: str, *, durable: bool = True) -> Folder:
+        """The folder ``relative``, made where it is missing. Raises OSError.
 
-        A folder that this process meets for the first time has its parent synced even where it exists:
-        whoever made it may not have come to that yet.
+        Where it must be ``durable``, it is up to the root: a folder that this process meets for the first
+        time has its parent synced even where it exists, as whoever made it may not have come to that yet.
         """
         with self._lock:
             folder = self._known.get(relative)
             if folder is not None:
                 self._known.move_to_end(relative)
-                return folder
-        folder = self._make(relative)
+                if folder.durable or not durable:
+                    return folder
+        folder = self._make(relative, durable)
         with self._lock:
             self._known[relative] = folder
             if len(self._known) > KNOWN_FOLDERS:
@@ -78,12 +80,12 @@ class Folders:
                 self._known.pop(relative, None)
             relative = relative.rpartition("/")[0]
 
-    def _make(self, relative: str) -> Folder:
+    def _make(self, relative: str, durable: bool) -> Folder:
         path = self._root / relative
         if not relative:
-            return Folder(path)
+            return Folder(path, durable=True)
         above = relative.rpartition("/")[0]
-        parent = self.open(above)
+        parent = self.open(above, durable=durable)
         try:
             os.mkdir(os.path.basename(relative), 0o750, dir_fd=parent.descriptor)
         except FileExistsError:
@@ -91,8 +93,9 @@ class Folders:
         except FileNotFoundError:
             # The remembered parent was removed by another process: begin anew from the root.
             self.forget(above)
-            parent = self.open(above)
+            parent = self.open(above, durable=durable)
             os.mkdir(os.path.basename(relative), 0o750, dir_fd=parent.descriptor)
-        folder = Folder(path)
-        parent.sync()
+        folder = Folder(path, durable=durable)
+        if durable:
+            parent.sync()
         return folder

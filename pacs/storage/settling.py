@@ -38,7 +38,12 @@ class Settling:
                 return
         for uri in uris:
             _sync(self._root / uri)
-        for folder in {os.path.dirname(uri) for uri in uris}:
+        folders = set()
+        for uri in uris:
+            while uri:
+                uri = os.path.dirname(uri)
+                folders.add(uri)
+        for folder in folders:
             _sync(self._root / folder)
 
     def close(self) -> None:
