@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable, Iterator
-from functools import cache, lru_cache
-from operator import itemgetter
+from collections.abc import Iterator
+from functools import cache
 
 from pacs.dicom import tags
 from pacs.dicom.attribute import BULK_VRS, STRING_VRS, TEXT_VRS, vr_dictionary
 from pacs.dicom.charset import choose_charset, encode
-from pacs.dicom.header import Header, Value
+from pacs.dicom.header import Header
 from pacs.dicom.transfer_syntax import transfer_syntax
 
 _FORMATS: dict[str, tuple[str, bool]] = {
@@ -32,7 +31,11 @@ _FORMATS: dict[str, tuple[str, bool]] = {
 _LONG_VRS = BULK_VRS | {"SQ", "SV", "UC", "UN", "UR", "UT", "UV"}
 _PADDED_WITH_NULL = frozenset({"UI", "UN"}) | BULK_VRS
 _CHARSET_VRS = TEXT_VRS | {"UN", "UR"}
-_by_tag: Callable[[tuple[int, Value]], int] = itemgetter(0)
+_REMEMBERED = 8192
+"""Tags whose heads are kept."""
+
+_SHORT = 128
+"""Lengths of values below this are kept with the head."""
 
 
 def encode_header(header: Header, transfer_syntax_uid: str, charset: str) -> bytes:
@@ -67,11 +70,43 @@ def answer_charset(header: Header, wanted: str) -> str:
 
     ``wanted`` is that of the request; that of the stored instance is taken from the header.
     """
-    return choose_charset(texts(header), wanted, header.text(tags.SPECIFIC_CHARACTER_SET))
+    for value in header.values.values():
+        if not isinstance(value, str) or not value.isascii():
+            return choose_charset(texts(header), wanted, header.text(tags.SPECIFIC_CHARACTER_SET))
+    return ""
 
 
 def _encode_text(text: str, charset: str, vr: str) -> bytes:
     return encode(text, charset, vr) if vr in _CHARSET_VRS else text.encode("latin-1", "replace")
+
+
+class _Head(dict[int, bytes]):
+    """How the elements of a tag and VR begin (tag, VR where told, length), by the length of the value."""
+
+    __slots__ = ("_long", "_order", "_tag", "is_string", "pad", "vr")
+
+    def __init__(self, tag: int, vr: str, order: str, explicit: bool) -> None:
+        super().__init__()
+        self.vr = vr
+        self.is_string = vr in STRING_VRS or vr == "UN"
+        self.pad = b"\0" if vr in _PADDED_WITH_NULL else b" "
+        self._order = order
+        self._tag = struct.pack(order + "HH", tag >> 16, tag & 0xFFFF)
+        self._long = vr in _LONG_VRS if explicit else None
+
+    def __missing__(self, length: int) -> bytes:
+        if self._long is None:
+            head = self._tag + struct.pack(self._order + "I", length)
+        elif self._long:
+            head = self._tag + self.vr.encode("ascii") + struct.pack(self._order + "HI", 0, length)
+        elif length <= 0xFFFF:
+            head = self._tag + self.vr.encode("ascii") + struct.pack(self._order + "H", length)
+        else:
+            # Longer than the short form can tell: UN takes it (PS3.5 section 6.2.2).
+            head = self._tag + b"UN" + struct.pack(self._order + "HI", 0, length)
+        if length < _SHORT:
+            self[length] = head
+        return head
 
 
 @cache
@@ -87,7 +122,7 @@ class _Writer:
         self._order = ">" if big_endian else "<"
         self._length = struct.Struct(self._order + "I").pack
         self._item = struct.pack(self._order + "HH", 0xFFFE, 0xE000)
-        self._head = lru_cache(maxsize=8192)(self._make_head)
+        self._heads: dict[int | tuple[int, str], _Head] = {}
 
     def data_set(self, header: Header, charset: str, outermost: bool = False) -> bytes:
         """All elements of ``header``."""
@@ -102,26 +137,25 @@ class _Writer:
             # Items inherit; theirs is written in the same charset as all the rest.
             values = {tag: value for tag, value in values.items() if tag != tags.SPECIFIC_CHARACTER_SET}
         dictionary, vrs = vr_dictionary(), header.vrs
-        head_of, pack_length = self._head, self._length
+        heads = self._heads
         pieces: list[bytes] = []
-        for tag, value in sorted(values.items(), key=_by_tag):
-            vr = (vrs.get(tag) or dictionary[tag]) if vrs else dictionary[tag]
+        for tag in sorted(values):
+            value = values[tag]
+            head = heads.get(tag)
+            if head is None or (vrs and vrs.get(tag, head.vr) != head.vr):
+                head = self._head(tag, vrs.get(tag) or dictionary[tag])
             if isinstance(value, str):
-                head, is_string, pad, pack = head_of(tag, vr)
-                if is_string:
-                    raw = value.encode() if value.isascii() else _encode_text(value, charset, vr)
+                if head.is_string:
+                    raw = value.encode() if value.isascii() else _encode_text(value, charset, head.vr)
                 else:
-                    raw = self._numbers(vr, value)
+                    raw = self._numbers(head.vr, value) if value else b""
                 if len(raw) & 1:
-                    raw += pad
+                    raw += head.pad
             else:
-                head, _, _, pack = head_of(tag, "SQ")
                 raw = self._items(value, charset)
-            try:
-                pieces.append(head + pack(len(raw)) + raw)
-            except struct.error:
-                # Longer than the short form can tell: UN takes it (PS3.5 section 6.2.2).
-                pieces.append(head_of(tag, "UN")[0] + pack_length(len(raw)) + raw)
+                if head.vr != "SQ":
+                    head = self._head(tag, "SQ")
+            pieces += (head[len(raw)], raw)
         return b"".join(pieces)
 
     def _items(self, items: tuple[Header, ...], charset: str) -> bytes:
@@ -145,14 +179,13 @@ class _Writer:
         except (KeyError, ValueError, OverflowError, struct.error):
             return b""
 
-    def _make_head(self, tag: int, vr: str) -> tuple[bytes, bool, bytes, Callable[[int], bytes]]:
-        """Encoded tag and VR; whether values are character strings; padding; how the length is packed."""
-        is_string = vr in STRING_VRS or vr == "UN"
-        pad = b"\0" if vr in _PADDED_WITH_NULL else b" "
-        head = struct.pack(self._order + "HH", tag >> 16, tag & 0xFFFF)
-        if not self._explicit:
-            return head, is_string, pad, self._length
-        head += vr.encode("ascii")
-        if vr in _LONG_VRS:
-            return head + b"\0\0", is_string, pad, self._length
-        return head, is_string, pad, struct.Struct(self._order + "H").pack
+    def _head(self, tag: int, vr: str) -> _Head:
+        """The head of ``tag``, made once for a VR."""
+        # Nearly all have the dictionary's VR, and are found by their tag alone.
+        key = tag if vr == vr_dictionary()[tag] else (tag, vr)
+        head = self._heads.get(key)
+        if head is None:
+            if len(self._heads) >= _REMEMBERED:
+                self._heads.clear()
+            head = self._heads[key] = _Head(tag, vr, self._order, self._explicit)
+        return head
