@@ -165,7 +165,7 @@ TABLE: tuple[Setting, ...] = (
     Setting(
         "workers",
         Kind("N|auto", "processes, or auto", _workers),
-        "0",
+        "auto",
         "How many processes serve associations; auto is one a processor, 0 serves all in the main process.",
     ),
     Setting(

@@ -50,6 +50,14 @@ class Appliance:
         self.log = data.parent / f"{data.name}.log"
         self.process: subprocess.Popen[bytes] | None = None
 
+    def processes(self) -> list[int]:
+        """The process IDs of the running server and of its workers."""
+        found = [self.pid]
+        for children in Path(f"/proc/{self.pid}/task").glob("*/children"):
+            with contextlib.suppress(OSError):  # a thread that ended
+                found += map(int, children.read_text().split())
+        return found
+
     @property
     def pid(self) -> int:
         """The process ID of the running server."""
@@ -121,19 +129,27 @@ class Appliance:
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if re.match(pattern, line))
 
     def resident_bytes(self, peak: bool = False) -> int:
-        """The server's resident memory, now or at its peak."""
+        """The resident memory of the server and its workers, now or as the sum of their peaks."""
         name = "VmHWM" if peak else "VmRSS"
-        found = re.search(rf"{name}:\s+(\d+) kB", Path(f"/proc/{self.pid}/status").read_text())
-        assert found
-        return int(found[1]) * 1024
+        total = 0
+        for pid in self.processes():
+            found = re.search(rf"{name}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+            assert found
+            total += int(found[1]) * 1024
+        return total
+
+    def forget_peak(self) -> None:
+        """Let the kernel measure the peaks of resident memory from now on."""
+        for pid in self.processes():
+            Path(f"/proc/{pid}/clear_refs").write_text("5")
 
     def threads(self) -> int:
-        """How many threads the server has."""
-        return len(os.listdir(f"/proc/{self.pid}/task"))
+        """How many threads the server and its workers have."""
+        return sum(len(os.listdir(f"/proc/{pid}/task")) for pid in self.processes())
 
     def open_files(self) -> int:
-        """How many files and sockets the server has open."""
-        return len(os.listdir(f"/proc/{self.pid}/fd"))
+        """How many files and sockets the server and its workers have open."""
+        return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in self.processes())
 
     def log_text(self) -> str:
         """What the server has logged so far."""

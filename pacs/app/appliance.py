@@ -6,13 +6,14 @@ import gc
 import logging
 import threading
 from contextlib import ExitStack
+from functools import partial
 
 from pacs import __version__
 from pacs.app.compose import Archive, dimse_config, peers, tune_interpreter, writing
 from pacs.app.crew import Crew
 from pacs.app.observers import Observers
 from pacs.app.reindex import fill_where_needed
-from pacs.app.shutdown import Shutdown, StoppedEarly
+from pacs.app.shutdown import Shutdown, StoppedEarly, end_within
 from pacs.app.watch import Watch
 from pacs.archive.find import Find
 from pacs.archive.observer import Observer
@@ -30,13 +31,15 @@ from pacs.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+END_SECONDS = 20.0
+"""What the end may take over the time for operations, and as much for the indexer, before it is cut short."""
 READY_SECONDS = 2.0  # a finding of /health/ready is used again for so long
 
 
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, then end in order. Raises PacsError where it cannot start or go on."""
     tune_interpreter()
-    shutdown = Shutdown()
+    shutdown = Shutdown(partial(end_within, 2 * settings.drain_limit + END_SECONDS))
     failure: list[PacsError] = []
 
     def fail(error: PacsError) -> None:

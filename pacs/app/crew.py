@@ -91,6 +91,7 @@ class Crew:
         self._deaths = 0
         self._reports = 0
         self._stopping = False
+        self._closed = False
         self._selector = selectors.DefaultSelector()
         self._woken, self._waking = socket.socketpair()
         self._selector.register(self._woken, selectors.EVENT_READ)
@@ -124,7 +125,8 @@ class Crew:
     @property
     def active(self) -> int:
         """How many associations there are now."""
-        return self._board.associations()
+        with self._changed:
+            return 0 if self._closed else self._board.associations()
 
     def report(self) -> int:
         """Have the observer told of all that was done until now; how many workers answered in time."""
@@ -153,7 +155,8 @@ class Crew:
         with self._changed:
             for member in self._members.values():
                 _send(member, Stop(drain_seconds))
-        self._wake()
+            if not self._closed:
+                self._waking.send(b"\0")
         if self._thread.ident is None:
             return
         self._thread.join(drain_seconds + GRACE_SECONDS)
@@ -163,22 +166,35 @@ class Crew:
             logger.warning("Worker %d does not end and is killed", member.process.pid)
             member.process.kill()
         self._thread.join(GRACE_SECONDS)
+        self._close()
+
+    def _close(self) -> None:
+        with self._changed:
+            if self._closed or self._thread.is_alive():
+                return
+            self._closed = True
+        self._selector.close()
+        self._woken.close()
+        self._waking.close()
+        self._board.close()
 
     def _take(self, sock: socket.socket, address: str) -> None:
         """Hand a connection to the worker with the fewest; close it where there are too many."""
         with sock, self._changed:
-            # While all are being replaced, who comes waits in the backlog of the listener.
-            self._changed.wait_for(lambda: self._stopping or self._ready())
-            if self._stopping:
-                return
-            members = sorted(self._ready(), key=self._busy)
-            if sum(map(self._busy, members)) >= self._settings.max_associations + SPARE_THREADS:
-                logger.debug("%s: closed, too many connections", address)
-                return
-            for member in members:
-                if _send(member, Serve(address), (sock.fileno(),)):
-                    member.handed += 1
+            while True:
+                # While all are being replaced, who comes waits in the backlog of the listener.
+                self._changed.wait_for(lambda: self._stopping or self._ready())
+                members = self._ready()
+                is_full = sum(map(self._busy, members)) >= self._settings.max_associations + SPARE_THREADS
+                if self._stopping or is_full:
+                    logger.debug("%s: closed, too many connections or shutting down", address)
                     return
+                for member in sorted(members, key=self._busy):
+                    if _send(member, Serve(address), (sock.fileno(),)):
+                        member.handed += 1
+                        return
+                # They are dead and not buried yet, or have not read what they were given before.
+                self._changed.wait(PAUSE_SECONDS[0])
 
     def _ready(self) -> list[_Member]:
         return [member for member in self._members.values() if member.ready]
@@ -285,9 +301,6 @@ class Crew:
         pause = self._pauses[seat]
         self._due[seat] = time.monotonic() + pause
         self._pauses[seat] = min(pause * 2, PAUSE_SECONDS[1])
-
-    def _wake(self) -> None:
-        self._waking.send(b"\0")
 
 
 def _send(member: _Member, order: Order, descriptors: tuple[int, ...] = ()) -> bool:

@@ -6,9 +6,11 @@ delivers them: a handler of ours runs in the main thread alone, which may be wai
 
 from __future__ import annotations
 
+import faulthandler
 import select
 import signal
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
 
@@ -19,10 +21,22 @@ class StoppedEarly(BaseException):
     """A signal came while there was nothing yet to end in order."""
 
 
-class Shutdown:
-    """Listens to signals from its making on. For the main thread only."""
+def end_within(seconds: float) -> None:
+    """However the end may hang, end this process after ``seconds``, with a trace of where it hung.
 
-    def __init__(self) -> None:
+    What was acknowledged is on disk by then.
+    """
+    faulthandler.dump_traceback_later(seconds, exit=True)
+
+
+class Shutdown:
+    """Listens to signals from its making on. For the main thread only.
+
+    ``asked`` is called once, from whichever thread, when it is first asked to stop.
+    """
+
+    def __init__(self, asked: Callable[[], None] = lambda: None) -> None:
+        self._tell = [asked]
         self._asked, self._asking = socket.socketpair()
         self._asked.setblocking(False)
         self._asking.setblocking(False)
@@ -36,6 +50,7 @@ class Shutdown:
 
     def request(self) -> None:
         """Ask to stop, from any thread."""
+        self._tell_once()
         with suppress(BlockingIOError):  # it is full of requests
             self._asking.send(b"\0")
 
@@ -55,5 +70,10 @@ class Shutdown:
         self._asking.close()
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        self._tell_once()
         if not self._orderly:
             raise StoppedEarly
+
+    def _tell_once(self) -> None:
+        with suppress(IndexError):
+            self._tell.pop()()

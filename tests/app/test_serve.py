@@ -71,7 +71,7 @@ def test_readiness_names_every_check(appliance: Appliance) -> None:
     with running(appliance):
         found = json.loads(appliance.get("/health/ready"))
     assert found["ready"] is True
-    assert set(found["checks"]) == {"storage", "lease", "index", "journal"}
+    assert set(found["checks"]) == {"storage", "lease", "index", "journal", "workers"}
 
 
 def test_metrics_tell_operations_and_state(appliance: Appliance) -> None:

@@ -41,11 +41,6 @@ def _object(plan: Plan) -> Iterator[bytes]:
         yield BLOCK
 
 
-def _forget_peak(appliance: Appliance) -> None:
-    """Let the kernel measure the peak of resident memory from now on."""
-    Path(f"/proc/{appliance.pid}/clear_refs").write_text("5")
-
-
 def _warm_up(appliance: Appliance) -> None:
     """A few ordinary objects, so that what is loaded at first use is not counted."""
     template = synthetic.ct()
@@ -63,7 +58,7 @@ def test_two_gib_are_stored_and_moved_in_less_than_64_mib(server: Appliance, tmp
     size = len(_header(plan)) + 12 + PIXEL_BYTES
     _warm_up(server)
     before = server.resident_bytes()
-    _forget_peak(server)
+    server.forget_peak()
     with server.association([(MULTI_FRAME_TRUE_COLOR_SECONDARY_CAPTURE, [EXPLICIT])], timeout=240) as assoc:
         status = assoc.store(
             MULTI_FRAME_TRUE_COLOR_SECONDARY_CAPTURE, plan.sop_instance_uid, EXPLICIT, _object(plan)
@@ -79,7 +74,7 @@ def test_two_gib_are_stored_and_moved_in_less_than_64_mib(server: Appliance, tmp
         while block := file.read(len(BLOCK)):
             assert block == BLOCK
 
-    _forget_peak(server)
+    server.forget_peak()
     with dcmtk.storescp(tmp_path / "sink", "--ignore") as sink:
         server.pacs("peer", "add", sink.ae_title, "127.0.0.1", str(sink.port))
         said = dcmtk.move(
