@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pacs.errors import OutOfResources
-from pacs.storage.journal import SEGMENT_BYTES, SUFFIX, Journal
+from pacs.storage.journal import SUFFIX, Journal
 from pacs.storage.journal_reader import JournalReader
 from pacs.storage.journal_record import (
     MAGIC,
@@ -20,7 +20,6 @@ from pacs.storage.journal_record import (
     Addition,
     Record,
     Removal,
-    State,
     decode_records,
     encode_record,
 )
@@ -237,7 +236,9 @@ def test_what_a_killed_producer_had_committed_is_read_and_its_segment_removed(tm
     assert segments(tmp_path) == []
 
 
-@pytest.mark.parametrize("content", [b"", MAGIC[:3], MAGIC, b"something else", MAGIC + b"\x09\0\0\0", MAGIC + bytes(5000)])
+@pytest.mark.parametrize(
+    "content", [b"", MAGIC[:3], MAGIC, b"something else", MAGIC + b"\x09\0\0\0", MAGIC + bytes(5000)]
+)
 def test_a_segment_without_a_whole_record_is_passed_over_and_removed(tmp_path: Path, content: bytes) -> None:
     (tmp_path / f"host.1.0-0{SUFFIX}").write_bytes(content)
     assert read_all(JournalReader(Journal(tmp_path))) == []
@@ -253,3 +254,88 @@ def test_a_long_segment_is_read_piece_by_piece(tmp_path: Path, monkeypatch: pyte
     producer.close()
     read_all(reader)
     assert segments(tmp_path) == []
+
+
+def test_announced_records_of_the_living_are_passed_over_until_they_are_in_place(tmp_path: Path) -> None:
+    producer, reader = Journal(tmp_path), JournalReader(Journal(tmp_path))
+    first = producer.append([addition(1)], [b"object"])
+    producer.record([addition(2)])
+    withdrawn = producer.append([addition(3)])
+    assert read_all(reader) == [addition(2)]
+    assert not reader.has_news()
+    producer.in_place(first.entries)
+    producer.withdraw(withdrawn.entries)
+    assert reader.has_news()
+    assert read_all(reader) == [addition(1)]
+    producer.close()
+    read_all(reader)
+    assert segments(tmp_path) == []
+
+
+def test_a_segment_does_not_end_while_something_is_announced(tmp_path: Path) -> None:
+    producer, reader = Journal(tmp_path), JournalReader(Journal(tmp_path))
+    ticket = producer.append([addition(1)])
+    producer.close()
+    assert read_all(reader) == []
+    producer.in_place(ticket.entries)
+    assert read_all(reader) == [addition(1)]
+    assert segments(tmp_path) == []
+
+
+def test_only_records_of_the_dead_bring_their_objects(tmp_path: Path) -> None:
+    producer, reader = Journal(tmp_path), JournalReader(Journal(tmp_path))
+    for number in range(2):
+        producer.in_place(producer.append([addition(number)], [b"object"]).entries)
+        if not number:
+            (living,) = reader.poll()
+    producer.close()
+    (dead,) = reader.poll()
+    assert (living.carries, living.orphan, living.content) == (True, False, b"")
+    assert (dead.carries, dead.orphan, dead.content) == (True, True, b"object")
+
+
+def test_news_are_seen_at_once_and_cost_little(tmp_path: Path) -> None:
+    producer, reader = Journal(tmp_path), JournalReader(Journal(tmp_path))
+    for number in range(50):
+        producer.record([addition(number)])
+        assert reader.has_news()
+        assert read_all(reader) == [addition(number)]
+        assert not reader.has_news()
+    began = time.perf_counter()
+    for _ in range(1000):
+        reader.has_news()
+    assert time.perf_counter() - began < 0.5
+
+
+def test_a_commit_changes_neither_size_nor_name_of_a_file(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.record([addition(0)])
+    before = [(path, path.stat().st_size, path.stat().st_blocks) for path in segments(tmp_path)]
+    for number in range(100):
+        journal.record([addition(number)])
+    assert [(path, path.stat().st_size, path.stat().st_blocks) for path in segments(tmp_path)] == before
+    journal.close()
+
+
+def test_what_is_sealed_is_never_read_again(tmp_path: Path) -> None:
+    producer, consumer = Journal(tmp_path), Journal(tmp_path)
+    reader = JournalReader(consumer)
+    producer.record([addition(1), addition(2)])
+    first, _ = reader.poll()
+    reader.forget([first])
+    reader.seal()
+    assert [entry.record for entry in JournalReader(Journal(tmp_path)).poll()] == [addition(2)]
+
+
+def test_a_producer_slows_down_while_its_consumer_is_far_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pacs.storage.journal.UNCONSUMED_SEGMENTS", 1)
+    monkeypatch.setattr("pacs.storage.journal.SLOW_SECONDS", 0.2)
+    monkeypatch.setattr("pacs.storage.journal.SEGMENT_BYTES", 200)
+    journal = Journal(tmp_path)
+    began = time.monotonic()
+    for number in range(20):
+        journal.record([addition(number)])
+    assert time.monotonic() - began >= 0.2
+    journal.close()
