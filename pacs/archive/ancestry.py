@@ -6,6 +6,9 @@ fetched once for a run of children, and only a bounded number of them is remembe
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
 from pacs.dicom.attribute import COMPUTED
 from pacs.dicom.header import Value
 from pacs.dicom.level import Level
@@ -22,6 +25,9 @@ from pacs.query.tree import (
 
 REMEMBERED = 1024
 """Parents that are remembered while a query is answered."""
+
+FIRST_CHUNK, LARGEST_CHUNK = 16, 512
+"""Entities whose parents are fetched together: few at first, for the first answer to come at once."""
 
 
 def computed_above(level: Level, where: Node) -> frozenset[int]:
@@ -77,32 +83,40 @@ class Ancestry:
     def values(self, identity: Identity, level: Level, tags: frozenset[int]) -> dict[int, Value]:
         """The values of ``tags`` that the entities above ``identity`` hold."""
         found: dict[int, Value] = {}
-        for above in Level:
-            if above >= level:
-                break
-            wanted = COMPUTED[above] & tags
-            if not wanted:
-                continue
+        for above, wanted in _levels_above(level, tags):
             parent = self._parent(above, identity)
             if parent is not None:
                 values = parent.header.values
                 found.update((tag, values[tag]) for tag in wanted if tag in values)
         return found
 
+    def ahead(self, entities: Iterator[Entity], level: Level, tags: frozenset[int]) -> Iterator[Entity]:
+        """``entities`` of ``level``, whose parents that hold ``tags`` are fetched by many at a time."""
+        size = FIRST_CHUNK
+        while chunk := list(islice(entities, size)):
+            for above, _ in _levels_above(level, tags):
+                self._fetch(above, {entity.identity.key_at(above) for entity in chunk})
+            yield from chunk
+            size = min(2 * size, LARGEST_CHUNK)
+
+    def _fetch(self, level: Level, keys: Iterable[str]) -> None:
+        missing = [key for key in keys if (level, key) not in self._known]
+        if not missing:
+            return
+        if len(self._known) + len(missing) > REMEMBERED:
+            self._known.clear()
+        found = self._index.get(level, missing)
+        self._known.update(((level, key), found.get(key)) for key in missing)
+
     def _parent(self, level: Level, identity: Identity) -> Entity | None:
-        key = _key_above(level, identity)
-        place = (level, key)
-        if place not in self._known:
-            if len(self._known) >= REMEMBERED:
-                self._known.clear()
-            self._known[place] = self._index.get(level, [key]).get(key)
-        return self._known[place]
+        key = identity.key_at(level)
+        if (level, key) not in self._known:
+            self._fetch(level, (key,))
+        return self._known[level, key]
 
 
-def _key_above(level: Level, identity: Identity) -> str:
-    """The ``Identity.key`` of the entity of ``level`` that ``identity`` belongs to."""
-    if level == Level.PATIENT:
-        return Identity(identity.patient).key
-    if level == Level.STUDY:
-        return Identity(identity.patient, identity.study).key
-    return Identity(identity.patient, identity.study, identity.series).key
+def _levels_above(level: Level, tags: frozenset[int]) -> Iterator[tuple[Level, frozenset[int]]]:
+    """The levels above ``level`` at which some of ``tags`` are computed, and which."""
+    for above in Level:
+        if above < level and (wanted := COMPUTED[above] & tags):
+            yield above, wanted

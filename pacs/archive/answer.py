@@ -34,9 +34,10 @@ class Answerer:
         }
         self._blank.update((tag, value) for tag, value in own.items() if tag in self._blank)
         above = frozenset().union(*(COMPUTED[level] for level in Level if level < query.level))
-        self._from_above = above & self._blank.keys()
+        # The keys whose values are those of entities above.
+        self.from_above = above & self._blank.keys()
         # Only these are looked up: an index may have to read more to know that an attribute is not there.
-        self._asked = tuple(self._blank.keys() - own.keys() - self._from_above)
+        self._asked = tuple(self._blank.keys() - own.keys() - self.from_above)
         self._fills = _fills(tuple(keys), _sequences_asked(query.where))
         self._vrs = _own_vrs(tuple(keys))
 
@@ -55,8 +56,8 @@ class Answerer:
         answer = Header(values, vrs)
         for fill in self._fills:
             fill(header, answer)
-        if self._from_above:
-            values.update(self._ancestry.values(entity.identity, self._level, self._from_above))
+        if self.from_above:
+            values.update(self._ancestry.values(entity.identity, self._level, self.from_above))
         return answer
 
 

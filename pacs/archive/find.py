@@ -45,7 +45,10 @@ class Find:
         self._settle()
         ancestry = Ancestry(self._index)
         answer = Answerer(query, self._retrieve_ae_title, ancestry)
-        for entity in self._matching(query.level, query.where, ancestry):
+        found = self._matching(query.level, query.where, ancestry)
+        if answer.from_above:
+            found = ancestry.ahead(found, query.level, answer.from_above)
+        for entity in found:
             yield answer(entity)
 
     def _matching(self, level: Level, where: Node, ancestry: Ancestry) -> Iterator[Entity]:
@@ -60,10 +63,13 @@ class Find:
         own, above = parted(where, from_above)
         matches, above_matches = matcher(own), matcher(above)
         tags_above = first_tags(above)
-        for entity in self._index.search(level, without(from_above, where)):
+        candidates = (
+            entity
+            for entity in self._index.search(level, without(from_above, where))
+            if matches(entity.header)
+        )
+        for entity in ancestry.ahead(candidates, level, from_above):
             header = entity.header
-            if not matches(header):
-                continue
             values = {tag: value for tag in tags_above if (value := header.values.get(tag)) is not None}
             values.update(ancestry.values(entity.identity, level, from_above))
             if above_matches(Header(values, header.vrs)):

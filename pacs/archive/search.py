@@ -12,7 +12,7 @@ from pacs.archive.ancestry import first_tags
 from pacs.archive.find import Find
 from pacs.dicom.attribute import COMPUTED, level_of
 from pacs.dicom.level import Level
-from pacs.index.protocol import Entity, Identity, Index
+from pacs.index.protocol import Entity, Index
 from pacs.query.tree import And, Node, Not, Or, Query, Words
 
 
@@ -35,26 +35,13 @@ class Search:
             return
         seen: set[str] = set()
         for entity in found:
-            key = key_at(entity.identity, level)
+            key = entity.identity.key_at(level)
             if key in seen:
                 continue
             seen.add(key)
             holder = self._index.get(level, (key,)).get(key)
             if holder is not None:
                 yield holder
-
-
-def key_at(identity: Identity, level: Level) -> str:
-    """The key of what stands above ``identity`` at ``level``."""
-    match level:
-        case Level.PATIENT:
-            return Identity(identity.patient).key
-        case Level.STUDY:
-            return Identity(identity.patient, identity.study).key
-        case Level.SERIES:
-            return Identity(identity.patient, identity.study, identity.series).key
-        case Level.IMAGE:
-            return identity.key
 
 
 def deepest_level(node: Node) -> Level:

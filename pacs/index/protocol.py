@@ -51,6 +51,18 @@ class Identity:
             return f"{self.study}/{self.series}"
         return self.study or self.patient
 
+    def key_at(self, level: Level) -> str:
+        """The ``key`` of the entity of ``level``, at or above its own, that this one belongs to."""
+        match level:
+            case Level.PATIENT:
+                return self.patient
+            case Level.STUDY:
+                return self.study
+            case Level.SERIES:
+                return f"{self.study}/{self.series}"
+            case Level.IMAGE:
+                return self.instance
+
 
 @dataclass(frozen=True, slots=True)
 class Entity:

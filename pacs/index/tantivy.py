@@ -37,8 +37,8 @@ FIRST_PAGE = 256
 LARGEST_PAGE = 65_536
 """Hits that a search asks for at a time: few at first, for the first answer to come at once, then more."""
 
-FEW_TERMS = 64
-"""So many terms are sought one by one. A set of terms takes 0.2 ms to be made, be it small or large."""
+FEW_TERMS = 512
+"""So many terms are sought one by one, which takes 14 us each; in a set they take 24 us each."""
 
 
 class TantivyIndex:

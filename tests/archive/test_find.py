@@ -176,8 +176,21 @@ def test_computed_attributes_of_levels_above_are_answered(index: CountingIndex) 
     assert texts(found, "NumberOfPatientRelatedInstances") == ["4"] * 4
     assert texts(found, "NumberOfSeriesRelatedInstances") == ["1", "1", "2", "2"]
     assert texts(found, "ModalitiesInStudy")[0] == "CT"
-    # Two studies, three series, one patient: each parent is fetched once.
-    assert index.gets == 6
+    # Two studies, three series, one patient: those of a level are fetched together.
+    assert index.gets == 3
+
+
+def test_parents_of_very_many_are_fetched_by_many_and_forgotten() -> None:
+    index = CountingIndex()
+    headers = [instance("DOE", f"1.{number}", "1", 1) for number in range(3000)]
+    index.apply(derive([StoredInstance(header, Location("a", CT, 1, 1)) for header in headers], index))
+    index.gets = 0
+    asked = keys(QueryRetrieveLevel="SERIES", ModalitiesInStudy="CT", SeriesInstanceUID="")
+    options = Negotiated(relational=True)
+    found = list(finder(index).answers(query_from_identifier(asked, model=Model.STUDY_ROOT, options=options)))
+    assert len(found) == 3000
+    assert set(texts(found, "ModalitiesInStudy")) == {"CT"}
+    assert index.gets < 30
 
 
 def test_computed_attributes_of_levels_above_are_matched(index: CountingIndex) -> None:
