@@ -16,6 +16,8 @@ import msgspec
 from pacs.dicom.header import Header, Value
 from pacs.errors import IndexUnavailable
 
+_DAMAGED = "The index is damaged. Run `pacs rebuild` to make it anew from storage."
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
 
@@ -63,11 +65,18 @@ def _map_head(count: int) -> bytes:
 def unpack(packed: bytes | bytearray | memoryview) -> Header:
     """The header that ``pack`` made ``packed`` of. Raises IndexUnavailable for any other bytes."""
     try:
-        return _header(_decode(packed))
-    except (msgspec.DecodeError, TypeError, KeyError, ValueError, AttributeError, IndexError, RecursionError):
-        raise IndexUnavailable(
-            "The index is damaged. Run `pacs rebuild` to make it anew from storage."
-        ) from None
+        parts = _decode(packed)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        raise IndexUnavailable(_DAMAGED) from None
+    return header_of(parts)
+
+
+def header_of(parts: Any) -> Header:
+    """The header of what is decoded of packed bytes. Raises IndexUnavailable where that makes none."""
+    try:
+        return _header(parts)
+    except (TypeError, KeyError, ValueError, AttributeError, IndexError, RecursionError):
+        raise IndexUnavailable(_DAMAGED) from None
 
 
 def _parts(header: Header) -> list[Any]:

@@ -56,7 +56,7 @@ class _Core(msgspec.Struct, array_like=True, gc=False):
     order: int
     tally: tuple[tuple[str, int], ...]
     location: tuple[str, str, int, int] | None
-    attributes: msgspec.Raw
+    attributes: Any
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -210,7 +210,7 @@ def unpack(core: bytes, load_rest: Callable[[], bytes]) -> Entity:
         raise IndexUnavailable(
             "The index is damaged. Run `pacs rebuild` to make it anew from storage."
         ) from error
-    known = packing.unpack(memoryview(record.attributes))
+    known = packing.header_of(record.attributes)
     location = record.location
     identity = Identity(record.patient, record.study, record.series, record.instance)
     tags_of_core = core_tags()[identity.level]
