@@ -160,7 +160,8 @@ class Journal:
                     segment.taken += 1
                     segment.announced += state is State.ANNOUNCED
             except OSError as error:
-                self._mark(entries, State.WITHDRAWN)
+                _write_states(entries, State.WITHDRAWN)
+                self._settle_announced(entries)
                 self._forget(entries)
                 raise _refused(error) from error
             self._appended += 1
@@ -198,13 +199,15 @@ class Journal:
 
     def in_place(self, entries: Sequence[Entry]) -> None:
         """The objects of announced ``entries`` are where they say: the consumer may take them."""
+        _write_states(entries, State.IN_PLACE)
         with self._work:
-            self._mark(entries, State.IN_PLACE)
+            self._settle_announced(entries)
 
     def withdraw(self, entries: Sequence[Entry]) -> None:
         """Nothing comes of announced ``entries``."""
+        _write_states(entries, State.WITHDRAWN)
         with self._work:
-            self._mark(entries, State.WITHDRAWN)
+            self._settle_announced(entries)
             self._forget(entries)
 
     def forget(self, entries: Sequence[Entry]) -> None:
@@ -337,12 +340,9 @@ class Journal:
         segment.ended = True
         self._let_go(segment)
 
-    def _mark(self, entries: Sequence[Entry], state: State) -> None:
+    def _settle_announced(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
             segment = entry.segment
-            if segment.descriptor < 0:
-                continue
-            os.pwrite(segment.descriptor, bytes((state,)), entry.offset + STATE_OFFSET)
             if segment.announced:
                 segment.announced -= 1
             if segment.ended:
@@ -368,6 +368,13 @@ class Journal:
 
 def _is_over(segment: Segment) -> bool:
     return segment.ended and segment.forgotten == segment.taken
+
+
+def _write_states(entries: Sequence[Entry], state: State) -> None:
+    """Without a lock: a segment in which something is announced stays open."""
+    for entry in entries:
+        if entry.segment.descriptor >= 0:
+            os.pwrite(entry.segment.descriptor, bytes((state,)), entry.offset + STATE_OFFSET)
 
 
 def _note_done(segment: Segment) -> None:

@@ -109,8 +109,9 @@ def test_a_segment_stays_until_all_its_records_are_forgotten(tmp_path: Path) -> 
 
 
 def test_own_records_come_through_memory_and_their_segments_go_when_they_are_forgotten(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("pacs.storage.journal.SEGMENT_BYTES", 4000)
     journal = Journal(tmp_path)
     reader = JournalReader(journal)
     entries = list(journal.record([addition(0)]))
