@@ -11,7 +11,10 @@ import json
 import logging
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, TextIO
+
+import msgspec
 
 from pacs.archive.observer import AssociationChange, Caller, Operation
 
@@ -19,6 +22,8 @@ logger = logging.getLogger("pacs")
 
 EXPECTED = frozenset({0x0000, 0xFE00})
 """Statuses that need nobody's attention: success, and cancelled as the peer asked."""
+
+_encode = msgspec.json.Encoder().encode
 
 _FIELDS = "fields"  # the LogRecord attribute that carries the named values of an operation
 
@@ -37,12 +42,22 @@ def configure(log_format: str, log_level: str, stream: TextIO) -> None:
     logging._srcfile = None
 
 
+@lru_cache(maxsize=2)
+def _local_clock(second: int) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(second))
+
+
+@lru_cache(maxsize=2)
+def _utc(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+
+
 class TextFormatter(logging.Formatter):
     """``10:04:11 INFO  C-STORE 0000 success ...`` for people: local time to the second."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One line; a traceback, where there is one, on the lines after it."""
-        clock = time.strftime("%H:%M:%S", time.localtime(record.created))
+        clock = _local_clock(int(record.created))
         level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
         line = f"{clock} {level}{_one_line(record.getMessage())}"
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
@@ -53,16 +68,19 @@ class JSONFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The object on one line, tracebacks included."""
-        moment = time.gmtime(record.created)
         content: dict[str, Any] = {
-            "time": f"{time.strftime('%Y-%m-%dT%H:%M:%S', moment)}.{int(record.msecs):03d}Z",
+            "time": f"{_utc(int(record.created))}.{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "message": record.getMessage(),
         }
         content.update(getattr(record, _FIELDS, {}))
         if record.exc_info:
             content["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(content, ensure_ascii=False)
+        try:
+            return _encode(content).decode()
+        except UnicodeEncodeError:
+            # A file name that is no UTF-8; the stream says how it shows such characters.
+            return json.dumps(content, ensure_ascii=False)
 
 
 class OperationLog:

@@ -34,6 +34,11 @@ def test_an_operation_is_one_line_for_people_on_a_terminal() -> None:
     assert line[9:] == "C-STORE 0000 STORESCU 192.0.2.7:40122 512.0 KiB 2.1 ms 1.2.3"
 
 
+def test_a_file_name_that_is_no_utf_8_is_logged() -> None:
+    record = logging.LogRecord("pacs", logging.INFO, "", 0, "cannot read %s", ("a\udcff",), None)
+    assert json.loads(logs.JSONFormatter().format(record))["message"] == "cannot read a\udcff"
+
+
 def test_an_operation_is_one_json_object_otherwise() -> None:
     stream = io.StringIO()
     logs.configure("auto", "info", stream)
