@@ -12,6 +12,7 @@ from pydicom import Dataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
 from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
 
+from benchmarks.wire import Association, encode_identifier
 from pacs.archive.find import Find
 from pacs.dicom import tags
 from pacs.dicom.header import Header
@@ -76,6 +77,16 @@ def test_each_study_is_answered_once_in_every_syntax(pacs: Serving, syntax: str)
     assert answer.PatientName == "Doe^Jane"
     assert answer.RetrieveAETitle == "PACS"
     assert pacs.recorder.wait_for_operation("C-FIND").count == 1
+
+
+def test_uids_in_answers_are_padded_with_null(pacs: Serving) -> None:
+    store(pacs, slice_of("1.2.3", name="Doe"))
+    asked = {tags.QUERY_RETRIEVE_LEVEL: "STUDY", tags.STUDY_INSTANCE_UID: "1.2.3", tags.PATIENT_NAME: ""}
+    with Association(*pacs.server.address, [(STUDY_ROOT_FIND, [str(ImplicitVRLittleEndian)])]) as assoc:
+        (_, answer), _ = assoc.query(STUDY_ROOT_FIND, encode_identifier(asked))
+    # PS3.5 section 9.1 for UIDs, section 6.2 for other text.
+    assert answer.endswith(b"\x20\x00\x0d\x00\x06\x00\x00\x001.2.3\x00")
+    assert b"\x10\x00\x10\x00\x04\x00\x00\x00Doe " in answer
 
 
 def test_an_answer_is_in_a_character_set_that_holds_it(pacs: Serving) -> None:
