@@ -24,6 +24,7 @@ from pacs.index.tantivy import TantivyIndex
 SERIES, INSTANCES = 4, 25
 """The shape of every study."""
 
+FAMILY = "growth"
 BATCH = 10_000
 STORED = 1000
 REPEATS = 15
@@ -63,13 +64,23 @@ def fill(folder: Path, instances: int) -> None:
     """Put so many instances, in studies of a hundred, into a new index in ``folder``."""
     index = TantivyIndex(folder, writable=True, check_lease=lambda: None)
     try:
-        plans = synthetic.layout(max(1, instances // (SERIES * INSTANCES)), SERIES, INSTANCES, "growth")
-        base = read_header(synthetic.small().data_set(Plan(0, 0, 0)), EXPLICIT, complete=True)
-        while batch := [_stored(base, plan) for plan in islice(plans, BATCH)]:
-            index.apply(derive(batch, index))
+        grow(index, stored(instances))
         index.rebuilt()
     finally:
         index.close()
+
+
+def grow(index: TantivyIndex, instances: Iterator[StoredInstance]) -> None:
+    """Put ``instances`` into ``index`` in batches."""
+    while batch := list(islice(instances, BATCH)):
+        index.apply(derive(batch, index))
+
+
+def stored(instances: int, family: str = FAMILY) -> Iterator[StoredInstance]:
+    """So many instances, as if they were in storage; whole studies."""
+    base = read_header(synthetic.small().data_set(Plan(0, 0, 0)), EXPLICIT, complete=True)
+    for plan in synthetic.layout(max(1, instances // (SERIES * INSTANCES)), SERIES, INSTANCES, family):
+        yield _stored(base, plan)
 
 
 def _stored(base: Header, plan: Plan) -> StoredInstance:
@@ -89,7 +100,7 @@ def _stored(base: Header, plan: Plan) -> StoredInstance:
 
 
 def _round(workspace: Workspace, server: Server, size: int, number: int) -> Iterator[Sample]:
-    middle = Plan(size // (SERIES * INSTANCES) // 2, 0, 0, "growth")
+    middle = Plan(size // (SERIES * INSTANCES) // 2, 0, 0, FAMILY)
     questions = {
         FIND_BY_NAME: {client.PATIENT_NAME: middle.patient_name},
         FIND_BY_UID: {client.STUDY_INSTANCE_UID: middle.study_instance_uid},
