@@ -114,14 +114,18 @@ def reading(settings: Settings) -> Iterator[tuple[FilesystemStorage, Engine]]:
         yield storage, index
 
 
-def open_index(settings: Settings, *, writable: bool, check_lease: Callable[[], None]) -> Engine:
-    """The index of the engine that ``settings`` name. Raises IndexUnavailable."""
+def open_index(
+    settings: Settings, *, writable: bool, check_lease: Callable[[], None], stale_seconds: float = 0.0
+) -> Engine:
+    """The index of the engine that ``settings`` name; see its class. Raises IndexUnavailable."""
     engines: dict[str, type[TantivyIndex] | type[WhooshIndex]] = {
         "tantivy": TantivyIndex,
         "whoosh": WhooshIndex,
     }
     engine = engines[settings.index]
-    return engine(places(settings).index, writable=writable, check_lease=check_lease)
+    return engine(
+        places(settings).index, writable=writable, check_lease=check_lease, stale_seconds=stale_seconds
+    )
 
 
 def open_storage(settings: Settings) -> FilesystemStorage:

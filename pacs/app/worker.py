@@ -36,6 +36,9 @@ from pacs.storage.quarantine import Quarantine
 
 logger = logging.getLogger(__name__)
 
+KNOWN_SECONDS = 1.0
+"""How old a store's view of what other workers stored may be. What that hides is found when it is indexed."""
+
 _ABANDONED = 1
 _PR_SET_PDEATHSIG = 1
 
@@ -47,13 +50,16 @@ class Worker:
         settings = begin.settings
         place = places(settings)
         self._control = control
-        self._index = ReopeningIndex(partial(open_index, settings, writable=False, check_lease=lambda: None))
+        open_reader = partial(open_index, settings, writable=False, check_lease=lambda: None)
+        self._index = ReopeningIndex(open_reader)
+        # Looking for a newer commit takes calls on files, which each store would pay for.
+        self._known = ReopeningIndex(partial(open_reader, stale_seconds=KNOWN_SECONDS))
         storage = open_storage(settings)
         self._store = Store(
             storage,
             Journal(place.journal),
             Quarantine(place.quarantine, settings.storage_reserve),
-            self._index,
+            self._known,
         )
         self._relay = Relay(control)
         room = SharedRoom(board, begin.seat, settings.max_associations)
@@ -86,6 +92,7 @@ class Worker:
             self._reception.shutdown(seconds)
             self._store.close()
             self._index.close()
+            self._known.close()
         except PacsError as error:
             logger.warning("A worker did not end in order: %s", error)
         finally:

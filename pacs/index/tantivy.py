@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -45,13 +46,18 @@ class TantivyIndex:
     """The Index protocol over a folder.
 
     ``check_lease`` is called before every commit and raises LeaseLost. Without ``writable`` the index
-    is read as the writing process leaves it; each call sees the newest commit. Raises IndexUnavailable.
+    is read as the writing process leaves it; each call sees the newest commit, or with ``stale_seconds`` one
+    that was the newest so long ago at most. Raises IndexUnavailable.
     """
 
-    def __init__(self, path: Path, *, writable: bool, check_lease: Callable[[], None]) -> None:
+    def __init__(
+        self, path: Path, *, writable: bool, check_lease: Callable[[], None], stale_seconds: float = 0.0
+    ) -> None:
         self._folder = IndexFolder(path, "tantivy 1")
         self._check_lease = check_lease
         self._writable = writable
+        self._stale_seconds = stale_seconds
+        self._looked = time.monotonic()
         self._lock = threading.Lock()
         self._writer: tantivy.IndexWriter | None = None
         self._schema = _schema()
@@ -184,7 +190,9 @@ class TantivyIndex:
     def _searcher(self) -> tantivy.Searcher:
         index = self._opened()
         try:
-            if not self._writable:
+            now = time.monotonic()
+            if not self._writable and now - self._looked >= self._stale_seconds:
+                self._looked = now
                 index.reload()
             return index.searcher()
         except (ValueError, OSError) as error:

@@ -45,9 +45,14 @@ _Failures = (OSError, ValueError, KeyError, whoosh.index.IndexError, whoosh.read
 
 
 class WhooshIndex:
-    """The Index protocol over a folder; the same promises and arguments as ``TantivyIndex``."""
+    """The Index protocol over a folder; the same promises and arguments as ``TantivyIndex``.
 
-    def __init__(self, path: Path, *, writable: bool, check_lease: Callable[[], None]) -> None:
+    ``stale_seconds`` changes nothing here: every call opens a reader of the newest commit.
+    """
+
+    def __init__(
+        self, path: Path, *, writable: bool, check_lease: Callable[[], None], stale_seconds: float = 0.0
+    ) -> None:
         self._folder = IndexFolder(path, "whoosh 1")
         self._check_lease = check_lease
         self._writable = writable
