@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -23,6 +24,9 @@ from pacs.storage.protocol import Storage
 from pacs.storage.quarantine import Quarantine
 
 logger = logging.getLogger(__name__)
+
+MOST_FAULTS = 6
+"""How often storage is asked for an object that it fails to give: for 12 seconds, with the pauses between."""
 
 READERS = 8
 """Headers read from storage at once: enough to hide the round trips of a network file system."""
@@ -52,6 +56,7 @@ class Intake:
         self._storage = storage
         self._quarantine = quarantine
         self._readers: ThreadPoolExecutor | None = None
+        self._faults: dict[str, int] = {}
 
     def take(self, batch: Sequence[Work]) -> Result:
         """Make ``batch`` part of the index. Raises IndexUnavailable, LeaseLost: nothing is finished then.
@@ -121,15 +126,37 @@ class Intake:
         except NotFound:
             return None
 
-    def _read_one(self, location: Location) -> StoredInstance | PacsError:
+    def _read_one(self, location: Location) -> StoredInstance | PacsError | None:
         try:
             with open_location(self._storage, location) as file:
                 _, header = header_of_file(file)
-        except (NotFound, UnreadableDataSet) as error:
+        except UnreadableDataSet as error:
             return error
-        except OSError as error:
-            return UnreadableDataSet(f"The object cannot be read: {error.strerror}.")
+        except (NotFound, OSError) as error:
+            # Storage says NotFound for both: an object that is gone, and one that it cannot read.
+            fault = error.__cause__ if isinstance(error, NotFound) else error
+            if not isinstance(fault, OSError):
+                return NotFound(str(error))
+            self._after_fault(location, fault)
+            return None
+        self._faults.pop(location.uri, None)
         return StoredInstance(header, location)
+
+    def _after_fault(self, location: Location, fault: OSError) -> None:
+        """Storage did not give an object that is there: have the batch tried again, but not for ever.
+
+        Raises IndexUnavailable. Nothing is put aside for what may be a fault of the network's.
+        """
+        self._faults[location.uri] = faults = self._faults.get(location.uri, 0) + 1
+        words = os.strerror(fault.errno or 0)
+        if faults <= MOST_FAULTS:
+            raise IndexUnavailable(f"Storage cannot be read: {words}. It is tried again.") from fault
+        del self._faults[location.uri]
+        logger.error(
+            "%s is stored but not indexed: %s. Mend storage, then run `pacs verify --repair`.",
+            location.uri,
+            words,
+        )
 
     def _add(self, instances: Sequence[StoredInstance]) -> None:
         if not instances:
