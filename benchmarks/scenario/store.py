@@ -13,7 +13,6 @@ from benchmarks.server import Product, running
 from benchmarks.synthetic import Template
 from benchmarks.workspace import Input, Workspace, by_association
 
-
 MOST_FOR_DCMQRSCP = 2000
 
 
