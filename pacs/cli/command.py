@@ -42,6 +42,8 @@ for command in (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that ``arguments`` (by default the process's) name; the exit code."""
+    # Objects, index and journal hold what patients' data hold: nothing of it is for every user of the host.
+    os.umask(0o027)
     try:
         result = pacs.main(arguments, prog_name="pacs", standalone_mode=False)
         sys.stdout.flush()

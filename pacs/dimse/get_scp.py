@@ -7,7 +7,7 @@ from collections import deque
 
 from pacs.archive.decompress import Decompressor
 from pacs.archive.find import Find
-from pacs.archive.observer import Observer, Operation
+from pacs.archive.observer import Observer
 from pacs.archive.retrieve import Retrieve
 from pacs.dimse.association import Association, Message
 from pacs.dimse.failure import CANCEL, RETRIEVE, status_of
@@ -49,16 +49,5 @@ class GetSCP:
             association.skip_data_set()
             status, detail = status_of(error, RETRIEVE), str(error)
         progress.finish(status, tally, detail)
-        self._observer.operation(
-            Operation(
-                "C-GET",
-                status,
-                association.caller,
-                time.monotonic() - begun,
-                size=tally.size,
-                count=tally.completed + tally.warning,
-                failed=tally.failed,
-                uid=uid,
-                detail=detail,
-            )
-        )
+        seconds = time.monotonic() - begun
+        self._observer.operation(tally.operation("C-GET", status, association.caller, seconds, uid, detail))

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from pacs.archive.decompress import Decompressor
 from pacs.archive.find import Find
-from pacs.archive.observer import Observer, Operation
+from pacs.archive.observer import Observer
 from pacs.archive.retrieve import Retrieve
 from pacs.dicom import tags
 from pacs.dimse.association import Association, Message
@@ -67,19 +67,8 @@ class MoveSCP:
             association.skip_data_set()
             status, detail = status_of(error, RETRIEVE), str(error)
         progress.finish(status, tally, detail)
-        self._observer.operation(
-            Operation(
-                "C-MOVE",
-                status,
-                association.caller,
-                time.monotonic() - begun,
-                size=tally.size,
-                count=tally.completed + tally.warning,
-                failed=tally.failed,
-                uid=uid,
-                detail=detail,
-            )
-        )
+        seconds = time.monotonic() - begun
+        self._observer.operation(tally.operation("C-MOVE", status, association.caller, seconds, uid, detail))
 
     def _send(
         self,

@@ -12,6 +12,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+from pacs.archive.observer import Caller, Operation
 from pacs.dicom import tags
 from pacs.dicom.header import Header
 from pacs.dicom.status import Category, category_of
@@ -74,6 +75,22 @@ class Tally:
         if self.failed and not self.completed and not self.warning:
             return RETRIEVE_UNABLE_TO_PERFORM
         return RETRIEVE_WITH_FAILURES if self.failed or self.warning else SUCCESS
+
+    def operation(
+        self, name: str, status: int, caller: Caller, seconds: float, uid: str, detail: str
+    ) -> Operation:
+        """What the observer is told of the C-MOVE or C-GET that these were for."""
+        return Operation(
+            name,
+            status,
+            caller,
+            seconds,
+            size=self.size,
+            count=self.completed + self.warning,
+            failed=self.failed,
+            uid=uid,
+            detail=detail,
+        )
 
 
 class Progress:

@@ -48,6 +48,17 @@ def test_what_was_stored_is_found_and_sigterm_ends_the_server_with_0(appliance: 
     assert "CompressedSamples" not in appliance.log_text(), "a patient's name"
 
 
+def test_nothing_that_is_written_is_for_every_user_of_the_host(appliance: Appliance) -> None:
+    appliance.data.mkdir(mode=0o755)
+    with running(appliance):
+        store(appliance)
+        assert "[CT]" in find(appliance)
+    written = list(appliance.data.rglob("*"))
+    assert any(path.suffix == ".dcm" for path in written)
+    assert any("index" in path.parts and path.is_file() for path in written)
+    assert [path for path in written if path.stat().st_mode & 0o007] == []
+
+
 def test_ctrl_c_ends_the_server_with_0(appliance: Appliance) -> None:
     with running(appliance):
         assert appliance.process is not None
