@@ -17,6 +17,8 @@ from typing import Any, TextIO
 import msgspec
 
 from pacs.archive.observer import AssociationChange, Caller, Operation
+from pacs.dicom.uid import check_uid
+from pacs.errors import InvalidUID
 
 logger = logging.getLogger("pacs")
 
@@ -112,7 +114,7 @@ class OperationLog:
         if operation.failed:
             fields["failed"] = operation.failed
         if operation.uid:
-            fields["uid"] = operation.uid
+            fields["uid"] = _uid(operation.uid)
         message = f"{operation.name} {fields['status']} {_sentence(fields)}"
         if operation.detail:
             message = f"{message} - {operation.detail}"
@@ -127,6 +129,14 @@ class OperationLog:
         fields = {"association": change.value, "peer": caller.calling_ae_title, "address": caller.address}
         words = f"association {change.value} {caller.calling_ae_title or 'unnamed'} {caller.address}"
         logger.log(level, "%s", f"{words} - {detail}" if detail else words, extra={_FIELDS: fields})
+
+
+def _uid(text: str) -> str:
+    """``text`` where it is a UID. Whatever else a peer sends in its place may be a patient's name."""
+    try:
+        return check_uid(text)
+    except InvalidUID:
+        return "(no UID)"
 
 
 def _sentence(fields: Mapping[str, str | int | float]) -> str:

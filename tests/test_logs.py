@@ -96,6 +96,15 @@ def test_a_peer_cannot_forge_a_line() -> None:
     assert "\x1b" not in line
 
 
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_what_is_no_uid_is_not_logged_as_one(log_format: str) -> None:
+    stream = io.StringIO()
+    logs.configure(log_format, "info", stream)
+    logs.OperationLog().operation(Operation("C-FIND", 0, CALLER, 0.001, uid="DOE^JANE"))
+    assert "DOE" not in stream.getvalue()
+    assert "(no UID)" in stream.getvalue()
+
+
 def test_nothing_is_logged_below_the_level() -> None:
     stream = io.StringIO()
     logs.configure("text", "warning", stream)
